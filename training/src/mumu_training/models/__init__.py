@@ -1,0 +1,1 @@
+"""Model definitions: what transformers lacks, named as in the published checkpoints."""

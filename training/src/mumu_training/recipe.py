@@ -1,0 +1,124 @@
+"""Recipes: one YAML file says every dimension and every training setting of a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+class RecipeError(ValueError):
+    """A recipe says something this package does not understand."""
+
+
+@dataclass(frozen=True)
+class JobSettings:
+    """Optimisation settings of one job; every field may be set in the recipe under `jobs.NAME`.
+
+    `steps` and `max_minutes` bound the run together: it ends when either is reached, and the
+    learning rate's schedule follows whichever is further on. `options` is the job's own.
+    """
+
+    steps: int = 1000
+    max_minutes: float | None = None
+    batch_size: int = 16
+    accumulate: int = 1
+    lr: float = 3e-4
+    min_lr: float = 0.0
+    weight_decay: float = 0.05
+    betas: tuple[float, float] = (0.9, 0.95)
+    warmup_steps: int = 50
+    schedule: str = "wsd"
+    decay_fraction: float = 0.25
+    clip: float = 1.0
+    log_every: int = 20
+    save_every_steps: int | None = None
+    save_every_minutes: float = 5.0
+    evaluate_every: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.schedule not in ("wsd", "cosine", "constant"):
+            raise RecipeError(f"schedule is {self.schedule!r}; it can be wsd, cosine or constant")
+        if self.steps < 1 or self.accumulate < 1 or self.batch_size < 1:
+            raise RecipeError("steps, accumulate and batch_size must be at least 1")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole recipe. `components` uses the names and fields of checkpoint.json's components."""
+
+    name: str
+    variant: str
+    seed: int
+    threads: int
+    data: Path
+    runs: Path
+    checkpoint: Path
+    components: Mapping[str, Mapping[str, Any]]
+    jobs: Mapping[str, JobSettings]
+    prompt: Mapping[str, Any]
+    sampling: Mapping[str, Any]
+    conditioning: str
+    licence: str
+
+    def component(self, name: str) -> dict[str, Any]:
+        """Dimensions of one component; raises RecipeError when the recipe has none."""
+        if name not in self.components:
+            raise RecipeError(f"the recipe has no component {name!r}")
+        return dict(self.components[name])
+
+    def job(self, name: str) -> JobSettings:
+        """Settings of one job; raises RecipeError when the recipe has none."""
+        if name not in self.jobs:
+            raise RecipeError(f"the recipe has no job {name!r}")
+        return self.jobs[name]
+
+    def run_folder(self, job: str) -> Path:
+        """Where a job keeps its checkpoints and logs: `<runs>/<name>/<job>`."""
+        return self.runs / self.name / job
+
+
+def _job(name: str, raw: Mapping[str, Any]) -> JobSettings:
+    known = {entry.name for entry in fields(JobSettings)}
+    unknown = set(raw) - known
+    if unknown:
+        raise RecipeError(f"job {name!r} has unknown settings: {', '.join(sorted(unknown))}")
+    values = dict(raw)
+    if "betas" in values:
+        values["betas"] = tuple(float(beta) for beta in values["betas"])
+    for key in ("lr", "min_lr", "weight_decay", "clip"):
+        if key in values:  # YAML reads 1e-4 as a string
+            values[key] = float(values[key])
+    return JobSettings(**values)
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe. Relative folders in it are taken from the `training/` folder it lives in.
+
+    Raises RecipeError for a missing file, a missing field or an unknown setting.
+    """
+    if not path.is_file():
+        raise RecipeError(f"there is no recipe at {path}")
+    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    root = path.resolve().parent.parent
+    try:
+        folders = {key: (root / raw[key]).resolve() for key in ("data", "runs", "checkpoint")}
+        return Recipe(
+            name=raw["name"],
+            variant=raw["variant"],
+            seed=int(raw.get("seed", 0)),
+            threads=int(raw.get("threads", 1)),
+            components=raw["components"],
+            jobs={name: _job(name, job or {}) for name, job in raw["jobs"].items()},
+            prompt=raw["prompt"],
+            sampling=raw["sampling"],
+            conditioning=raw.get("conditioning", "caption"),
+            licence=raw.get("licence", "MIT"),
+            **folders,
+        )
+    except KeyError as error:
+        raise RecipeError(f"the recipe lacks {error.args[0]!r}") from error
