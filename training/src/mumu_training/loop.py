@@ -92,15 +92,18 @@ def schedule_factor(settings: JobSettings, step: int, progress: float) -> float:
 def build_optimizer(model: nn.Module, settings: JobSettings) -> torch.optim.AdamW:
     """AdamW over the trainable parameters, weight decay only on matrices.
 
-    Norm weights, biases, gates and learned queries (`prefix_query`, `query_embs`) do not decay.
+    Norm weights, biases, gates and learned queries (`prefix_query`, `query_embs`) do not decay,
+    nor does a parameter marked `no_decay` (one of which only some rows train).
     """
     decayed: list[nn.Parameter] = []
     plain: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        exempt = parameter.ndim < 2 or name.endswith(
-            (".gate", ".bias", "prefix_query.weight", "query_embs")
+        exempt = (
+            parameter.ndim < 2
+            or name.endswith((".gate", ".bias", "prefix_query.weight", "query_embs"))
+            or getattr(parameter, "no_decay", False)
         )
         (plain if exempt else decayed).append(parameter)
     groups = [
