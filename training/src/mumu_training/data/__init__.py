@@ -1,0 +1,1 @@
+"""Generated training data: music rendered from scores, drawn scenes, conversations about both."""

@@ -1,0 +1,260 @@
+"""Generates the music of the dataset: composed, rendered, captioned, listed in the manifest.
+
+    python -m mumu_training.data.music --out DIR --count N --seconds 12 --seed S --workers 2
+    python -m mumu_training.data.music --examples DIR
+
+Compositions are numbered; number and `--seed` decide everything about one, its split included, so
+a run can be stopped, resumed and extended, and two machines make the same songs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import soundfile
+
+from mumu_training.data.composer import Piece, compose
+from mumu_training.data.manifest import (
+    MANIFEST_NAME,
+    MusicRecord,
+    append_records,
+    read_music,
+    split_of,
+)
+from mumu_training.data.music_captions import full_caption, music_caption, music_captions
+from mumu_training.data.render import SAMPLE_RATE, Audio, Renderer, mix
+
+__all__ = ["full_caption", "main", "make_song", "music_caption", "music_captions", "song_seed"]
+
+SOUNDFONT_FOLDER: Final[Path] = Path("/usr/share/sounds/sf2")
+SOUNDFONTS: Final[dict[str, float]] = {"FluidR3_GM.sf2": 0.75, "TimGM6mb.sf2": 0.25}
+"""Soundfonts by file name, and the share of the songs each plays."""
+_SONGS_A_SEED: Final[int] = 1_000_000
+EXAMPLE_SEED: Final[int] = 9999
+"""Seed kept for the examples that are shipped: the dataset may not use it."""
+EXAMPLES: Final[dict[str, dict[str, Any]]] = {
+    "waltz-violin-slow": {
+        "style": "waltz",
+        "instrument": "violin",
+        "tempo": 82.0,
+        "key": "A",
+        "mode": "minor",
+        "mood": "sad",
+        "metre": "3/4",
+        "density": "medium",
+    },
+    "rock-guitar-fast": {
+        "style": "rock",
+        "instrument": "electric guitar",
+        "tempo": 148.0,
+        "key": "E",
+        "mode": "major",
+        "mood": "energetic",
+        "metre": "4/4",
+        "density": "dense",
+    },
+    "jazz-saxophone-moderate": {
+        "style": "jazz",
+        "instrument": "saxophone",
+        "tempo": 112.0,
+        "key": "Bb",
+        "mode": "major",
+        "mood": "happy",
+        "metre": "4/4",
+        "density": "medium",
+    },
+    "lullaby-music-box-slow": {
+        "style": "lullaby",
+        "instrument": "music box",
+        "tempo": 66.0,
+        "key": "F",
+        "mode": "major",
+        "mood": "dreamy",
+        "metre": "6/8",
+        "density": "sparse",
+        "drums": False,
+    },
+}
+
+
+def song_seed(seed: int, number: int) -> int:
+    """Seed of one composition of a dataset.
+
+    Raises:
+        ValueError: the number does not fit.
+    """
+    if not 0 <= number < _SONGS_A_SEED:
+        raise ValueError(f"Composition numbers go from 0 to {_SONGS_A_SEED - 1}, not {number}.")
+    return seed * _SONGS_A_SEED + number
+
+
+def song_id(seed: int, number: int) -> str:
+    """Id of one composition of a dataset, such as `s1-000042`."""
+    return f"s{seed}-{number:06d}"
+
+
+def soundfont_of(seed: int) -> str:
+    """File name of the soundfont that plays a composition."""
+    rng = np.random.default_rng([seed, 2])
+    names = list(SOUNDFONTS)
+    return names[int(rng.choice(len(names), p=list(SOUNDFONTS.values())))]
+
+
+def render_piece(piece: Piece, renderer: Renderer) -> Audio:
+    """Audio of a piece, `[samples]` at 24 kHz; its mood decides how wet the room is."""
+    attributes = piece.plan.attributes
+    wetness = {"dreamy": 0.3, "dark": 0.15, "sad": 0.12, "calm": 0.12}.get(attributes.mood, 0.06)
+    rng = np.random.default_rng([piece.plan.seed, 3])
+    return mix(renderer.stems(piece.midi, piece.plan.seconds), rng, wetness)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What a worker needs to know to make one song."""
+
+    out: str
+    seed: int
+    number: int
+    seconds: float
+    soundfonts: str
+
+
+_renderers: dict[Path, Renderer] = {}
+
+
+def make_song(job: _Job) -> MusicRecord:
+    """Compose and render one song into the dataset folder; returns its manifest record."""
+    seed = song_seed(job.seed, job.number)
+    font = Path(job.soundfonts) / soundfont_of(seed)
+    if font not in _renderers:
+        _renderers[font] = Renderer(font)
+    piece = compose(seed, job.seconds)
+    audio = render_piece(piece, _renderers[font])
+    name = song_id(job.seed, job.number)
+    path = Path(job.out) / "music" / f"{name}.flac"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Readers may look while we write: the file appears whole or not at all.
+    part = path.with_name(f".{name}.{os.getpid()}.part")
+    soundfile.write(part, audio, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    part.replace(path)
+    rng = np.random.default_rng([seed, 4])
+    attributes = piece.plan.attributes
+    return MusicRecord(
+        id=name,
+        split=split_of(job.number),
+        composition=name,
+        path=f"music/{name}.flac",
+        seconds=round(audio.size / SAMPLE_RATE, 4),
+        seed=seed,
+        soundfont=font.name,
+        attributes=attributes,
+        captions=music_captions(attributes, rng, int(rng.integers(2, 5))),
+        beats=piece.beats,
+    )
+
+
+def generate(
+    out: Path, count: int, seconds: float, seed: int, workers: int, soundfonts: Path, resume: bool
+) -> int:
+    """Make compositions 0 to `count` - 1 of a seed, except those the manifest has already.
+
+    Returns:
+        How many songs were made.
+
+    Raises:
+        ValueError: the seed is the examples', or the folder has songs and `resume` is false.
+        FileNotFoundError: a soundfont is missing.
+    """
+    if seed == EXAMPLE_SEED:
+        raise ValueError(f"Seed {EXAMPLE_SEED} is kept for the examples; choose another.")
+    for name in SOUNDFONTS:
+        if not (soundfonts / name).is_file():
+            raise FileNotFoundError(f"No soundfont {name} in {soundfonts}; see --soundfonts.")
+    done: set[str] = set()
+    if (out / MANIFEST_NAME).is_file():
+        done = {record.id for record in read_music(out)}
+        if done and not resume:
+            raise ValueError(f"{out} already has {len(done)} songs: add --resume to continue.")
+    out.mkdir(parents=True, exist_ok=True)
+    jobs = [
+        _Job(str(out), seed, number, seconds, str(soundfonts))
+        for number in range(count)
+        if song_id(seed, number) not in done
+    ]
+    started, made, audible = time.monotonic(), 0, 0.0
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(workers) as pool:
+        for record in pool.imap_unordered(make_song, jobs, chunksize=1):
+            append_records(out, [record])
+            made += 1
+            audible += record.seconds
+            if made % 50 == 0 or made == len(jobs):
+                pace = audible / (time.monotonic() - started)
+                print(f"{made}/{len(jobs)} songs, {pace:.1f} times real time", flush=True)
+    return made
+
+
+def make_examples(out: Path, soundfonts: Path, seconds: float = 20.0) -> list[Path]:
+    """Render the songs shipped as examples, as small MP3 files named by what they are."""
+    out.mkdir(parents=True, exist_ok=True)
+    renderer = Renderer(soundfonts / "FluidR3_GM.sf2")
+    paths: list[Path] = []
+    for number, (name, fixed) in enumerate(EXAMPLES.items()):
+        piece = compose(song_seed(EXAMPLE_SEED, number), fixed={**fixed, "seconds": seconds})
+        audio = render_piece(piece, renderer)
+        audio *= 0.9 / np.abs(audio).max()
+        path = out / f"{name}.mp3"
+        title = full_caption(piece.plan.attributes)
+        command = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-y"]
+        command += ["-f", "f32le", "-ar", str(SAMPLE_RATE), "-ac", "1", "-i", "pipe:0"]
+        command += ["-b:a", "96k", "-metadata", f"title={title}", str(path)]
+        subprocess.run(command, input=audio.astype("<f4").tobytes(), check=True)
+        print(f"{path.name}: {title}")
+        paths.append(path)
+    renderer.close()
+    return paths
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line of the generator; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="mumu_training.data.music", description=__doc__)
+    parser.add_argument("--out", type=Path, help="dataset folder to fill")
+    parser.add_argument("--count", type=int, default=3000, help="compositions in all")
+    parser.add_argument("--seconds", type=float, default=12.0, help="mean length of a song")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the dataset")
+    parser.add_argument("--workers", type=int, default=2, help="processes")
+    parser.add_argument("--resume", action="store_true", help="continue in a folder with songs")
+    parser.add_argument("--soundfonts", type=Path, default=SOUNDFONT_FOLDER)
+    parser.add_argument("--examples", type=Path, metavar="DIR", help="render the examples instead")
+    options = parser.parse_args(argv)
+    try:
+        if options.examples:
+            make_examples(options.examples, options.soundfonts)
+        elif options.out:
+            generate(
+                options.out,
+                options.count,
+                options.seconds,
+                options.seed,
+                options.workers,
+                options.soundfonts,
+                options.resume,
+            )
+        else:
+            parser.error("say where to write: --out DIR or --examples DIR")
+    except (ValueError, FileNotFoundError) as error:
+        parser.exit(2, f"{error}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
