@@ -1,0 +1,64 @@
+"""Loading of the generated songs, pictures and clips into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+from PIL import Image
+
+from mumu_training.data.manifest import ImageRecord, MusicRecord, Record, VideoRecord, read_manifest
+
+
+class DataError(RuntimeError):
+    """The dataset folder is not what a job needs."""
+
+
+def read_samples(folder: Path, record: MusicRecord) -> NDArray[np.int16]:
+    """All samples of a song (24 kHz mono, 16 bit)."""
+    samples, _ = soundfile.read(folder / record.path, dtype="int16")
+    return np.asarray(samples)
+
+
+def read_pixels(folder: Path, record: ImageRecord, size: int) -> NDArray[np.uint8]:
+    """A picture as `[size, size, 3]`; resized (bilinear) where it was drawn at another size."""
+    with Image.open(folder / record.path) as file:
+        picture = file.convert("RGB")
+        if picture.size != (size, size):
+            picture = picture.resize((size, size), Image.Resampling.BILINEAR)
+        return np.asarray(picture)
+
+
+def read_frames(folder: Path, record: VideoRecord) -> NDArray[np.uint8]:
+    """A clip's frames `[frames, height, width, 3]`."""
+    with np.load(folder / record.path) as archive:
+        return np.asarray(archive[archive.files[0]])
+
+
+def music(folder: Path, split: str) -> list[MusicRecord]:
+    """Songs of one split. Raises DataError when there are none."""
+    return [r for r in _of(folder, split, "music") if isinstance(r, MusicRecord)]
+
+
+def images(folder: Path, split: str) -> list[ImageRecord]:
+    """Pictures of one split. Raises DataError when there are none."""
+    return [r for r in _of(folder, split, "image") if isinstance(r, ImageRecord)]
+
+
+def videos(folder: Path, split: str) -> list[VideoRecord]:
+    """Clips of one split. Raises DataError when there are none."""
+    return [r for r in _of(folder, split, "video") if isinstance(r, VideoRecord)]
+
+
+def _of(folder: Path, split: str, kind: str) -> Sequence[Record]:
+    try:
+        records = read_manifest(folder)
+    except FileNotFoundError as error:
+        raise DataError(str(error)) from error
+    chosen = [r for r in records if r.kind == kind and r.split == split]
+    if not chosen:
+        raise DataError(f"{folder} has no {kind} records in its {split} split")
+    return chosen
