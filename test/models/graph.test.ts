@@ -37,7 +37,7 @@ describe('linear', () => {
     const input = g.input('x', 'float32', ['rows', inner]);
     g.output('y', v.linear(g, input, literal('w', [out, inner], weight)), 'float32', ['rows', out]);
     const results = await runGraph(g, { x: floats([rows, inner], x) });
-    expect(results['y']?.dims).toEqual([rows, out]);
+    expect(results.y?.dims).toEqual([rows, out]);
     expect(compare(floatsOf(results, 'y'), reference).largest).toBeLessThan(tolerance);
   });
 });
@@ -148,7 +148,7 @@ describe('saving', () => {
     for (const name of ['first', 'second']) {
       const session = await InferenceSession.create(join(folder, `${name}.onnx`));
       const results = await session.run({ x: new Tensor('float32', x.data as Float32Array, [1, 64]) });
-      answers.push(Array.from(results['y']?.data as Float32Array));
+      answers.push(Array.from(results.y?.data as Float32Array));
       await session.release();
     }
     expect(answers[0]).toEqual(answers[1]);

@@ -1,0 +1,5 @@
+import type { ParityCheck } from './parity-case.js';
+import { languageChecks } from './parity-language.js';
+
+/** Every comparison with PyTorch there is: the tests and `npm run parity` run the same ones. */
+export const PARITY_CHECKS: readonly ParityCheck[] = [...languageChecks];
