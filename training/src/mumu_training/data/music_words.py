@@ -55,6 +55,7 @@ TEMPO_PHRASES: Final[dict[str, tuple[str, ...]]] = {
     "moderate": ("moderate", "mid-tempo", "medium tempo", "medium-paced"),
     "fast": ("fast", "quick", "fast-paced", "uptempo", "very fast"),
 }
+_VOWELS: Final = ("a", "e", "i", "o", "un", "up")
 _UNCOUNTED: Final = frozenset({"strings", "drums"})
 
 
@@ -62,7 +63,7 @@ def article(noun: str) -> str:
     """The noun with its indefinite article; none for strings and drums."""
     if noun in _UNCOUNTED:
         return noun
-    return f"{'an' if noun[:1] in 'aeio' else 'a'} {noun}"
+    return f"{'an' if noun.startswith(_VOWELS) else 'a'} {noun}"
 
 
 def listing(items: Sequence[str], last: str = "and") -> str:
