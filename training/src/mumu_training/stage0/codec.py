@@ -1,0 +1,145 @@
+"""Stage 0: train the audio codec on the rendered songs, then its decoder alone.
+
+Two jobs. `codec` trains encoder, codebooks and decoder together. `codec_decoder` freezes encoder
+and codebooks (so that a token cache stays valid) and goes on with the decoder, at half the cost.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mumu_training.data.manifest import MusicRecord, read_music
+from mumu_training.generation.codec import CodecForTraining, codec_config, decode_codes, encode_song
+from mumu_training.generation.export import save_part
+from mumu_training.generation.losses import SpectralLoss, wave_loss
+from mumu_training.generation.measures import log_spectral_distance, onset_f1, si_sdr
+from mumu_training.generation.songs import SongBank
+from mumu_training.loop import TrainingJob, pick_device, restore_model, run_training
+from mumu_training.recipe import Recipe
+
+
+def wait_for_songs(
+    folder: Path, split: str, least: int, patience: float = 0.0
+) -> list[MusicRecord]:
+    """Songs of a split that are on disk, waiting up to `patience` minutes for `least` of them.
+
+    Raises ValueError when there are fewer.
+    """
+    deadline = time.monotonic() + patience * 60
+    while True:
+        try:
+            records = [r for r in read_music(folder, split) if (folder / r.path).is_file()]
+        except FileNotFoundError:
+            records = []
+        if len(records) >= least:
+            return records
+        if time.monotonic() >= deadline:
+            raise ValueError(f"{folder} has {len(records)} songs of the {split} split, not {least}")
+        time.sleep(20)
+
+
+def codec_from_recipe(recipe: Recipe, warmup_steps: int = 300) -> CodecForTraining:
+    """The codec of a recipe, freshly initialised."""
+    return CodecForTraining(codec_config(recipe.component("codec")), warmup_steps=warmup_steps)
+
+
+def reconstruction_loss(
+    spectral: SpectralLoss, options: Mapping[str, Any]
+) -> Callable[[nn.Module, Tensor], tuple[Tensor, Mapping[str, float]]]:
+    """Loss of one batch of waveforms `[B, 1, T]`: spectra + waveform + commitment."""
+    wave_weight = float(options.get("wave_weight", 0.5))
+    commitment_weight = float(options.get("commitment_weight", 0.25))
+
+    def loss(model: nn.Module, wave: Tensor) -> tuple[Tensor, Mapping[str, float]]:
+        made, commitment = model(wave)
+        spectra, samples = spectral(made, wave), wave_loss(made, wave)
+        total = spectra + wave_weight * samples + commitment_weight * commitment
+        figures = {
+            "spectral": spectra.item(),
+            "wave": samples.item(),
+            "commitment": commitment.item(),
+        }
+        return total, figures
+
+    return loss
+
+
+def measure_codec(model: nn.Module, bank: SongBank, songs: int) -> dict[str, float]:
+    """Round trips of whole songs through transformers' own encode and decode."""
+    codec = model.codec
+    rows = []
+    used = np.zeros((codec.config.num_quantizers, codec.config.codebook_size), dtype=bool)
+    for index in range(min(songs, len(bank))):
+        true = bank.song(index)
+        codes = encode_song(codec, true)
+        for level, row in enumerate(codes):
+            used[level, row] = True
+        made = decode_codes(codec, codes)[: len(true)]
+        rows.append(
+            (
+                si_sdr(made, true),
+                log_spectral_distance(made, true),
+                onset_f1(made, true, bank.rate),
+            )
+        )
+    sdr, distance, onsets = np.mean(rows, axis=0)
+    return {
+        "si_sdr_db": float(sdr),
+        "lsd_db": float(distance),
+        "onset_f1": float(onsets),
+        "codes_used": float(used.mean()),
+    }
+
+
+def run(recipe: Recipe, resume: bool = True, job: str = "codec") -> dict[str, float]:
+    """Train `codec` or `codec_decoder`; writes `final.safetensors` and `config.json` beside it."""
+    settings = recipe.job(job)
+    options = settings.options
+    config = codec_config(recipe.component("codec"))
+    records = wait_for_songs(
+        recipe.data, "train", int(options.get("least_songs", 1)), float(options.get("patience", 0))
+    )
+    bank = SongBank(recipe.data, records, config.sampling_rate)
+    valid = wait_for_songs(recipe.data, "valid", 1, float(options.get("patience", 0)))
+    valid_bank = SongBank(recipe.data, valid, config.sampling_rate)
+    torch.manual_seed(recipe.seed)
+    model = codec_from_recipe(recipe, int(options.get("warmup_steps", 300)))
+    if job == "codec_decoder":
+        restore_model(model, recipe.run_folder("codec"))
+        model.codec.encoder.requires_grad_(False)
+        model.quantization.frozen = True
+    hop = config.hop_length
+    length = round(float(options.get("crop_seconds", 1.0)) * config.sampling_rate / hop) * hop
+    low, high = options.get("gain_db", [-9, 3])
+
+    def batch(rng: np.random.Generator) -> Tensor:
+        return torch.from_numpy(
+            bank.crops(rng, settings.batch_size, length, (float(low), float(high)))
+        )
+
+    spectral = SpectralLoss(config.sampling_rate)
+    figures = run_training(
+        TrainingJob(
+            name=job,
+            folder=recipe.run_folder(job),
+            model=model,
+            settings=settings,
+            batch=batch,
+            loss=reconstruction_loss(spectral, options),
+            seed=recipe.seed,
+            device=pick_device() if options.get("device") == "auto" else "cpu",
+            evaluate=lambda trained: measure_codec(
+                trained, valid_bank, int(options.get("valid_songs", 12))
+            ),
+        ),
+        resume,
+    )
+    save_part(recipe.run_folder(job), model.codec.eval(), config)
+    return figures
