@@ -112,7 +112,7 @@ def injection_cases(model: Mumu) -> dict[str, Case]:
     cases: dict[str, Case] = {}
     for name, present in _modalities().items():
         features = _features(model, present)
-        case = {"injection": model.injection(*features, BATCH)}
+        case = {"injection": model.injection(features, BATCH)}
         for label, feature in zip(("audio", "image", "video"), features, strict=True):
             if feature is not None:
                 case[label] = feature
@@ -131,7 +131,7 @@ def language_cases(model: Mumu) -> dict[str, Case]:
     )
     cases: dict[str, Case] = {}
     for name, present in _modalities().items():
-        injection = model.injection(*_features(model, present), BATCH)
+        injection = model.injection(_features(model, present), BATCH)
         hidden, cache = model.llama(tokens, injection)
         produced = model.llama.greedy(tokens, injection, GREEDY_STEPS)
         step_hidden, _ = model.llama(produced[:, :1], injection, cache)

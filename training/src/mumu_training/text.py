@@ -24,7 +24,12 @@ class PromptTokenizer:
             raise FileNotFoundError(f"there is no tokenizer at {path}; run stage0 --only tokenizer")
         self.tokenizer = Tokenizer.from_file(str(path))
         self.template = template
-        self.audio_ids = [self.tokenizer.token_to_id(token) for token in AUDIO_TOKENS]
+        self.audio_ids: list[int] = []
+        for token in AUDIO_TOKENS:
+            number = self.tokenizer.token_to_id(token)
+            if number is None:
+                raise ValueError(f"the tokenizer at {path} has no {token}")
+            self.audio_ids.append(int(number))
 
     @property
     def size(self) -> int:

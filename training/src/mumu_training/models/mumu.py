@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -58,14 +58,12 @@ class Mumu(nn.Module):
         """The last 3 * query_layer layers: a third each for audio, image and video, in that order."""
         return range(self.config.n_layers - 3 * self.config.query_layer, self.config.n_layers)
 
-    def injection(
-        self, audio: Tensor | None, image: Tensor | None, video: Tensor | None, batch: int
-    ) -> Tensor:
-        """Features `[batch, dim]` (None or zero where absent) to `[batch, n_layers, dim]`."""
+    def injection(self, features: Sequence[Tensor | None], batch: int) -> Tensor:
+        """Features of audio, image and video `[batch, dim]` each (None or zero where absent) to what
+        is added after attention `[batch, n_layers, dim]`."""
         prefix = self.prefix_query.weight
         first = self.injected_layers().start
         vectors = [prefix.new_zeros(batch, self.config.dim)] * first
-        features = (audio, image, video)
         for index, layer in enumerate(self.injected_layers()):
             feature = features[index // self.config.query_layer]
             query = prefix[index].expand(batch, -1)

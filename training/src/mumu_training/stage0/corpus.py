@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mumu_training.data import vocabulary
-from mumu_training.data.conversations import Example, examples
+from mumu_training.data.conversations import Example, examples, plain_examples
 from mumu_training.data.manifest import (
     ImageRecord,
     MusicAttributes,
@@ -21,7 +21,7 @@ from mumu_training.recipe import Recipe
 from mumu_training.stage0.media import DataError
 
 # How often a row talks about each kind of thing.
-SHARES: Mapping[str, float] = {"music": 0.55, "image": 0.25, "video": 0.2}
+SHARES: Mapping[str, float] = {"music": 0.55, "image": 0.15, "video": 0.15, "plain": 0.15}
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Row:
     answer: str
     makes_music: bool
     music_caption: str | None
+    kind: str = ""
     audio: MusicRecord | None = None
     image: ImageRecord | None = None
     video: VideoRecord | None = None
@@ -85,49 +86,60 @@ class Conversations:
         for record in read_manifest(recipe.data):
             if record.split == split:
                 self.records[record.kind].append(record)
-        self.kinds = [kind for kind in shares if self.records[kind] and shares[kind] > 0]
-        if not self.kinds:
+        self.kinds = [
+            kind
+            for kind, share in shares.items()
+            if share > 0 and (kind == "plain" or self.records[kind])
+        ]
+        if self.kinds in ([], ["plain"]):
             raise DataError(f"{recipe.data} has no {split} records to talk about")
         weights = np.array([shares[kind] for kind in self.kinds])
         self._weights = weights / weights.sum()
         self._shuffle = shuffle_attributes
 
-    def record(self, rng: np.random.Generator) -> Record:
-        """A random record."""
-        kind = self.kinds[int(rng.choice(len(self.kinds), p=self._weights))]
+    def _record(self, kind: str, rng: np.random.Generator) -> Record:
         record = self.records[kind][int(rng.integers(len(self.records[kind])))]
         if isinstance(record, MusicRecord) and rng.random() < self._shuffle:
             record = replace(record, attributes=shuffled_attributes(record.attributes, rng))
         return record
 
-    def rows_of(self, record: Record, rng: np.random.Generator) -> list[Row]:
-        """Every conversation about a record, randomly worded."""
-        return [row_of(example, record) for example in examples(record, rng)]
+    def draw(self, rng: np.random.Generator) -> Row:
+        """One random row."""
+        kind = self.kinds[int(rng.choice(len(self.kinds), p=self._weights))]
+        if kind == "plain":
+            return row_of(plain_examples(rng, 1)[0], None)
+        record = self._record(kind, rng)
+        return row_of(examples(record, rng, 1)[0], record)
 
     def sample(self, rng: np.random.Generator, count: int, music: bool | None = None) -> list[Row]:
         """`count` random rows of similar length, so that a batch of them needs little padding.
 
         `music` keeps only rows that make music (True) or don't (False).
         """
-        pool: list[Row] = []
         groups = 4
+        pool: list[Row] = []
         while len(pool) < groups * count:
-            rows = self.rows_of(self.record(rng), rng)
-            rows = [row for row in rows if music is None or row.makes_music == music]
-            if rows:
-                pool.append(rows[int(rng.integers(len(rows)))])
+            row = self.draw(rng)
+            if music is None or row.makes_music == music:
+                pool.append(row)
         pool.sort(key=lambda row: len(row.instruction) + len(row.answer))
         start = count * int(rng.integers(groups))
         return pool[start : start + count]
 
+    def captions(self, rng: np.random.Generator) -> list[str]:
+        """The captions of a random record."""
+        record = self._record(str(rng.choice([k for k in self.kinds if k != "plain"])), rng)
+        return record.captions if isinstance(record, MusicRecord) else [record.caption]
 
-def row_of(example: Example, record: Record) -> Row:
-    """An example with its record in place of the paths."""
+
+def row_of(example: Example, record: Record | None) -> Row:
+    """An example with its record in place of the paths (None: it needs no file)."""
     return Row(
         instruction=example.instruction,
         answer=example.answer,
         makes_music=example.makes_music,
         music_caption=example.music_caption,
+        kind=example.kind,
         audio=record if isinstance(record, MusicRecord) and example.audio else None,
         image=record if isinstance(record, ImageRecord) and example.image else None,
         video=record if isinstance(record, VideoRecord) and example.video else None,
@@ -137,14 +149,13 @@ def row_of(example: Example, record: Record) -> Row:
 def documents(recipe: Recipe, rng: np.random.Generator, count: int) -> Iterator[str]:
     """Texts for the tokenizer: whole conversations, captions, and the template now and then."""
     conversations = Conversations(recipe, "train", shuffle_attributes=0.5)
-    made = 0
-    while made < count:
-        record = conversations.record(rng)
-        captions = record.captions if isinstance(record, MusicRecord) else [record.caption]
-        yield from captions
-        for row in conversations.rows_of(record, rng):
-            if made % 20 == 0:
-                yield str(recipe.prompt["template"]).format(instruction=row.instruction)
-            yield row.instruction
-            yield " " + row.answer
-            made += 1
+    for made in range(count):
+        row = conversations.draw(rng)
+        if made % 20 == 0:
+            yield str(recipe.prompt["template"]).format(instruction=row.instruction)
+        yield row.instruction
+        yield " " + row.answer
+        if row.music_caption:
+            yield row.music_caption
+        if made % 3 == 0:
+            yield from conversations.captions(rng)

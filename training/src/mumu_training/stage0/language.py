@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from mumu_training.loop import TrainingJob, pick_device, restore_model, run_training
 from mumu_training.models.mumu import Mumu, base_parameters
 from mumu_training.recipe import Recipe
-
 from mumu_training.stage0.attributes import MUSIC_WIDTH, SCENE_WIDTH, AttributeTables, vector_of
 from mumu_training.stage0.corpus import Conversations, Row
 from mumu_training.text import IGNORED, PAD, PromptTokenizer, TokenBatch, pack_answers
@@ -68,7 +67,7 @@ class LanguageTeacher(nn.Module):
             (self.tables.video, batch.video),
         ):
             features.append(table(vectors))
-        injection = self.mumu.injection(*features, len(batch.text.tokens))
+        injection = self.mumu.injection(features, len(batch.text.tokens))
         hidden, _ = self.mumu.llama(batch.text.tokens, injection)
         return self.mumu.llama.logits(hidden)
 

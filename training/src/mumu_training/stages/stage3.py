@@ -1,0 +1,112 @@
+"""Stage 3, instructions: everything the answers need trains together on all conversations.
+
+Adapters, prefix queries, gates, norms, biases, LoRA, projector, and the rows of `</s>` and the audio
+tokens. Loss: cross-entropy on answers (the end included), the projected condition's error, and the
+audio-token regulariser.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor, nn
+
+from mumu_training.data.manifest import MusicRecord
+from mumu_training.loop import TrainingJob, load_run, pick_device, run_training
+from mumu_training.models.mumu import Mumu
+from mumu_training.recipe import Recipe
+from mumu_training.stage0.corpus import Conversations
+from mumu_training.stages.batches import StageBatch, forward, stage_batch
+from mumu_training.stages.common import (
+    count_trainable,
+    load_stage,
+    load_tokenizer,
+    train_token_rows,
+    train_understanding,
+)
+from mumu_training.stages.conditions import CaptionEncoder
+from mumu_training.stages.features import Features
+from mumu_training.stages.listening import listen, music_when_asked
+from mumu_training.stages.losses import answer_loss, audio_token_regulariser, condition_loss
+from mumu_training.stages.stage2 import projected
+
+JOB = "stage3"
+
+
+def run(recipe: Recipe, resume: bool = True) -> None:
+    """Run stage 3; its trained weights are in the run folder of the job `stage3`."""
+    settings = recipe.job(JOB)
+    options = settings.options
+    tokenizer = load_tokenizer(recipe)
+    audio_ids = tokenizer.audio_ids
+    encoder = CaptionEncoder(recipe, tokenizer)
+    features = Features(recipe)
+    mumu = load_stage(recipe, "stage1", "stage2")
+    train_understanding(mumu)
+    mumu.output_projector.requires_grad_(True)
+    train_token_rows(mumu, audio_ids)
+    print(f"{JOB}: {count_trainable(mumu)} weights train (token matrices only in their nine rows)")
+    shares = options.get("shares", {"music": 0.6, "image": 0.13, "video": 0.13, "plain": 0.14})
+    conversations = Conversations(recipe, "train", shares=shares)
+    unseen = Conversations(recipe, "valid", shares=shares)
+    heard = [r for r in unseen.records["music"] if isinstance(r, MusicRecord)]
+    heard = heard[: int(options.get("valid_songs", 64))]
+    frames, limit = int(options.get("frames", 200)), mumu.config.max_seq_len
+    condition_weight = float(options.get("condition_weight", 1.0))
+    regulariser_weight = float(options.get("regulariser_weight", 0.5))
+    device = pick_device()
+    encoder.model.to(device)
+
+    def batch(rng: np.random.Generator) -> StageBatch:
+        rows = conversations.sample(rng, settings.batch_size)
+        return stage_batch(rows, tokenizer, features, frames, limit, rng)
+
+    def loss(model: nn.Module, made: StageBatch) -> tuple[Tensor, dict[str, float]]:
+        assert isinstance(model, Mumu)
+        made = made.to(device)
+        hidden, logits = forward(model, made)
+        total, right = answer_loss(logits, made.text.labels)
+        figures = {"answer": float(total.detach()), "right": right}
+        regulariser = audio_token_regulariser(logits, made.text.labels, audio_ids)
+        figures["regulariser"] = float(regulariser.detach())
+        total = total + regulariser_weight * regulariser
+        if any(caption is not None for caption in made.captions):
+            condition, captions = projected(model, hidden, made, audio_ids)
+            distance = condition_loss(condition, encoder.target(captions).to(device))
+            figures["condition"] = float(distance.detach())
+            total = total + condition_weight * distance
+        return total, figures
+
+    def evaluate(model: nn.Module) -> dict[str, float]:
+        assert isinstance(model, Mumu)
+        figures = listen(model, tokenizer, features, heard)
+        rows = [unseen.draw(np.random.default_rng([9, index])) for index in range(64)]
+        return figures | music_when_asked(model, tokenizer, features, rows)
+
+    run_training(
+        TrainingJob(
+            name=JOB,
+            folder=recipe.run_folder(JOB),
+            model=mumu,
+            settings=settings,
+            batch=batch,
+            loss=loss,
+            seed=recipe.seed + 3,
+            device=device,
+            evaluate=evaluate,
+        ),
+        resume,
+    )
+
+
+def stage3_evaluation(recipe: Recipe) -> dict[str, float]:
+    """The figures of the end of stage 3, as checkpoint.json carries them (empty before)."""
+    state = load_run(recipe.run_folder(JOB))
+    path = recipe.run_folder(JOB) / "log.csv"
+    if state is None or not path.exists():
+        return {}
+    figures: dict[str, float] = {}
+    for line in path.read_text(encoding="utf-8").splitlines()[1:]:
+        _, _, name, value = line.split(",")
+        if name.startswith("valid/"):
+            figures[name.removeprefix("valid/")] = float(value)
+    return figures
