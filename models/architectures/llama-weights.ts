@@ -1,12 +1,6 @@
+import { type Affine, fused } from '#models/checkpoint/affine';
 import type { TensorReader } from '#models/checkpoint/tensor-reader';
-import {
-  loraMerged,
-  optionalTensor,
-  rowsReordered,
-  stacked,
-  tensor,
-  zeros,
-} from '#models/checkpoint/weights';
+import { loraMerged, optionalTensor, rowsReordered, tensor } from '#models/checkpoint/weights';
 import type { FloatSource } from '#models/graph/types';
 
 /** The `language` component of checkpoint.json, as far as a graph depends on it. */
@@ -23,12 +17,6 @@ export interface LlamaDims {
   max_seq_len: number;
   /** Layers that one modality injects into; three times as many are injected in all. */
   query_layer: number;
-}
-
-/** A weight and, where the checkpoint has one, its bias. */
-export interface Affine {
-  weight: FloatSource;
-  bias: FloatSource | undefined;
 }
 
 /** The last 3 * query_layer layers: a third each for audio, image and video, in that order. */
@@ -67,16 +55,6 @@ function halfSplit(affine: Affine, order: readonly number[]): Affine {
     weight: rowsReordered(affine.weight, 'half-split', order),
     bias: affine.bias && rowsReordered(affine.bias, 'half-split', order),
   };
-}
-
-/** Several linear layers of one input as one: their rows under each other, absent biases as zeros. */
-export function fused(parts: readonly Affine[]): Affine {
-  const weight = stacked(parts.map((part) => part.weight));
-  if (parts.every((part) => !part.bias)) return { weight, bias: undefined };
-  const biases = parts.map(
-    (part) => part.bias ?? zeros(`${part.weight.key}.bias`, [part.weight.dims[0] as number]),
-  );
-  return { weight, bias: stacked(biases) };
 }
 
 /** Everything one layer of LLaMA is made of, ready for the graph. */

@@ -1,5 +1,4 @@
 import {
-  type Affine,
   injectedLayers,
   type LlamaDims,
   type LlamaLayer,
@@ -146,7 +145,7 @@ function attentionBlock(
   return g.scope('attention', () => {
     const normed = v.rmsNorm(g, x, weights.attentionNorm, norm_eps);
     // [S, 3 dim] -> [S, 3 heads, headDim] -> [3 heads, S, headDim]
-    const all = affine(g, normed, weights.queryKeyValue);
+    const all = v.affine(g, normed, weights.queryKeyValue);
     const heads = v.transpose(g, v.reshape(g, all, [0, 3 * n_heads, headDim]), [1, 0, 2]);
     const [queryKey, value] = v.split(g, heads, 0, [2 * n_heads, n_heads]) as [v.Value, v.Value];
     const [query, key] = v.split(g, rotate(g, queryKey, rotary, headDim), 0, [n_heads, n_heads]) as [
@@ -154,7 +153,7 @@ function attentionBlock(
       v.Value,
     ];
     const mixed = v.transpose(g, attend(query, key, value), [1, 0, 2]);
-    return affine(g, v.reshape(g, mixed, [0, dim]), weights.output);
+    return v.affine(g, v.reshape(g, mixed, [0, dim]), weights.output);
   });
 }
 
@@ -163,11 +162,11 @@ function feedForward(g: v.Graph, config: LlamaDims, weights: LlamaLayer, x: v.Va
   const { hidden_dim } = config;
   return g.scope('feed_forward', () => {
     const normed = v.rmsNorm(g, x, weights.feedForwardNorm, config.norm_eps);
-    const [gate, up] = v.split(g, affine(g, normed, weights.gateUp), -1, [hidden_dim, hidden_dim]) as [
+    const [gate, up] = v.split(g, v.affine(g, normed, weights.gateUp), -1, [hidden_dim, hidden_dim]) as [
       v.Value,
       v.Value,
     ];
-    return affine(g, v.multiply(g, v.silu(g, gate), up), weights.down);
+    return v.affine(g, v.multiply(g, v.silu(g, gate), up), weights.down);
   });
 }
 
@@ -177,10 +176,6 @@ function head(g: v.Graph, reader: TensorReader, config: LlamaDims, hidden: v.Val
   const normed = v.rmsNorm(g, hidden, tensor(llama, 'norm.weight'), config.norm_eps);
   const precision = g.precision === 'int4' ? 'int8' : g.precision;
   return v.linear(g, normed, tensor(llama, 'output.weight'), { precision });
-}
-
-function affine(g: v.Graph, x: v.Value, { weight, bias }: Affine): v.Value {
-  return v.linear(g, x, weight, { bias });
 }
 
 /** Rows of the rotary tables at `positions` int64 [S]: [S, headDim] each. */

@@ -1,3 +1,4 @@
+import type { Affine } from '#models/checkpoint/affine';
 import { matrixDims, transposed } from '#models/checkpoint/weights';
 import { add, matmul } from '#models/graph/basic';
 import type { Graph } from '#models/graph/graph';
@@ -24,6 +25,11 @@ export function linear(g: Graph, x: Value, weight: FloatSource, options: LinearO
   const product =
     precision === 'fp32' ? matmul(g, x, g.weight(transposed(weight))) : blockProduct(g, x, weight, precision);
   return options.bias ? add(g, product, g.weight(options.bias)) : product;
+}
+
+/** A linear layer as the checkpoint has it. */
+export function affine(g: Graph, x: Value, layer: Affine): Value {
+  return linear(g, x, layer.weight, { bias: layer.bias });
 }
 
 function blockProduct(g: Graph, x: Value, weight: FloatSource, precision: 'int8' | 'int4'): Value {

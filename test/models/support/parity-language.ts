@@ -28,6 +28,7 @@ export function argmax(numbers: Float32Array): number {
 /** The cache of one sequence as the engine keeps it: `[heads, capacity, headDim]` per layer, and its mask. */
 class Cache {
   readonly feeds: Record<string, TestTensor> = {};
+  readonly mask: Float32Array;
   length = 0;
 
   constructor(
@@ -43,7 +44,8 @@ class Cache {
         this.feeds[`${kind}_cache.${layer}`] = { dims, data };
       }
     }
-    this.feeds.mask = floats([capacity], new Float32Array(capacity).fill(-1e9));
+    this.mask = new Float32Array(capacity).fill(-1e9);
+    this.feeds.mask = { dims: [capacity], data: this.mask };
   }
 
   /** Appends rows `[layers, heads, count, headDim]`. */
@@ -59,7 +61,7 @@ class Cache {
         }
       }
     }
-    (this.feeds.mask?.data as Float32Array).fill(0, this.length, this.length + count);
+    this.mask.fill(0, this.length, this.length + count);
     this.length += count;
   }
 }
