@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest';
+import { buildCodecDecoder, encodecConfigSchema } from '#models/architectures/encodec';
+import { musicgenDecoderConfigSchema } from '#models/architectures/musicgen';
+import { relativeBucket } from '#models/architectures/t5';
+import type { WeightPrecision } from '#models/graph/types';
+import { applyDelay, type CodeGrid, knownColumns, revertDelay } from '#models/music/delay-pattern';
+import { compare, randomFloats } from './support/compare.js';
+import { musicChecks, noWeights } from './support/parity-music.js';
+import { closeMusicgen, generateMusic, openMusicgen, patternOf } from './support/parity-musicgen.js';
+import { testParity } from './support/parity-tests.js';
+import { musicgenShapes, randomReader } from './support/random-weights.js';
+
+// Guards against: relative positions in the wrong bucket, scaled T5 scores, the kind of GELU, post-norm taken for
+// pre-norm, sines before cosines, a cache that is off by one, null prompts that attend to something, the LSTM's gate
+// order, weight norm over the wrong axis, one-sided paddings, trims of the transposed convolutions, reflections of
+// signals that are too short, residuals that are not carried from codebook to codebook.
+testParity('music', musicChecks);
+
+describe('quantised music decoder', () => {
+  const config = musicgenDecoderConfigSchema.parse({
+    vocab_size: 256,
+    hidden_size: 192,
+    num_hidden_layers: 3,
+    num_attention_heads: 6,
+    ffn_dim: 768,
+    num_codebooks: 4,
+  });
+  const model = { weights: randomReader(musicgenShapes(config, 128), 5), config, textWidth: 128 };
+  const prompts = {
+    condition: { dims: [1, 7, 128], data: randomFloats(7 * 128, 6) },
+    mask: { dims: [1, 7], data: new Float32Array(7).fill(1) },
+    guidance: 3,
+  };
+  const codes = Int32Array.from(randomFloats(4 * 28, 7), (number) => Math.floor((number + 1) * 128));
+  const delayed = applyDelay(patternOf(config), { codebooks: 4, steps: 28, data: codes }, 28);
+
+  /** Logits of every step when the same codes are fed. */
+  async function logitsAt(precision: WeightPrecision): Promise<Float32Array> {
+    const sessions = await openMusicgen(model, precision);
+    const { logits } = await generateMusic(sessions, config, prompts, [delayed], 1, true);
+    await closeMusicgen(sessions);
+    return Float32Array.from(logits.flatMap((step) => Array.from(step)));
+  }
+
+  // Random weights are the hardest case: nothing in them is redundant. Bounds: about twice what was measured.
+  it('follows 32 bit closely', async () => {
+    const exact = await logitsAt('fp32');
+    const int8 = compare(await logitsAt('int8'), exact);
+    const int4 = compare(await logitsAt('int4'), exact);
+    expect(int8.largest).toBeGreaterThan(0);
+    expect(int8.largest).toBeLessThan(0.03);
+    expect(int8.mean).toBeLessThan(0.004);
+    expect(int4.largest).toBeLessThan(0.3);
+    expect(int4.mean).toBeLessThan(0.04);
+  });
+});
+
+describe('delay pattern', () => {
+  it('comes back from its delayed form, down to a single frame', () => {
+    for (const frames of [1, 2, 7]) {
+      const pattern = { codebooks: 6, channels: 2, pad: 9 } as const;
+      const data = Int32Array.from({ length: 6 * frames }, (_, index) => (index * 5) % 9);
+      const codes: CodeGrid = { codebooks: 6, steps: frames, data };
+      const delayed = applyDelay(pattern, codes, frames);
+      expect(knownColumns(delayed)).toBe(frames + 3);
+      expect(revertDelay(pattern, delayed)).toEqual(codes);
+    }
+  });
+
+  it('refuses a prompt that is longer than the music', () => {
+    const prompt: CodeGrid = { codebooks: 2, steps: 3, data: new Int32Array(6) };
+    expect(() => applyDelay({ codebooks: 2, channels: 1, pad: 9 }, prompt, 2)).toThrow(RangeError);
+  });
+});
+
+describe('T5 buckets', () => {
+  it('count single steps, then grow, then stay', () => {
+    const distances = [0, -1, 1, -7, -8, 7, 16, -127, -128, -5000, 5000];
+    const buckets = distances.map((distance) => relativeBucket(distance, 32, 128));
+    expect(buckets).toEqual([0, 1, 17, 7, 8, 23, 26, 15, 15, 15, 31]);
+  });
+});
+
+describe('a codec that MusicGen does not use', () => {
+  it('is refused by what is unusual about it', () => {
+    const config = encodecConfigSchema.parse({
+      sampling_rate: 48_000,
+      audio_channels: 2,
+      normalize: true,
+      chunk_length_s: 1,
+      norm_type: 'time_group_norm',
+      hidden_size: 128,
+      num_filters: 32,
+      upsampling_ratios: [8, 5, 4, 2],
+      codebook_size: 1024,
+      target_bandwidths: [24],
+    });
+    expect(() => buildCodecDecoder(noWeights, config)).toThrow(/it is stereo itself, it normalises/);
+  });
+});
