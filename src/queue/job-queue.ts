@@ -116,8 +116,10 @@ export class JobQueue {
   async view(id: string): Promise<JobView | undefined> {
     const found = await this.find(id);
     if (found === undefined) return this.remembered(id);
-    const { job, queue } = found;
-    const state = await job.getState();
+    const { queue } = found;
+    const state = await found.job.getState();
+    // What was read before the state may be older than it.
+    const job = (await this.queue(queue).getJob(jobIdOf(id))) ?? found.job;
     switch (state) {
       case 'active': {
         const snapshot = snapshotSchema.safeParse(job.progress);

@@ -1,0 +1,41 @@
+import { z } from 'zod';
+import type { Failure } from '#contracts/errors';
+import type { Intake } from '#src/chat/intake';
+import type { Config } from '#src/config';
+import type { Logger } from '#src/log';
+import type { JobQueue } from '#src/queue/job-queue';
+import type { Storage } from '#src/storage/storage';
+
+/** Whether requests can be answered. */
+export type EngineState =
+  | { state: 'starting' }
+  | { state: 'ready'; pack: string; device: string }
+  | { state: 'failed'; error: Failure };
+
+/** What the routes of the local page work with. */
+export interface ServerContext {
+  config: Config;
+  queue: JobQueue;
+  storage: Storage;
+  intake: Intake;
+  engineState(): EngineState;
+  /** Built page; without it only the interface answers. */
+  pageFolder: string;
+  /** Examples to try: `examples.json` and the files it names. */
+  examplesFolder: string;
+  log: Logger;
+}
+
+/** Files of one request. */
+export const MAX_FILES = 10;
+
+/** Conversations are named by the page with 128 random bits: who knows the name may read it. */
+export const conversationSchema = z
+  .string({ error: 'The conversation is missing.' })
+  .regex(/^[A-Za-z0-9_-]{22,64}$/, {
+    error: 'A conversation is named by 22 to 64 letters, digits, dashes and underscores.',
+  });
+
+export const requestIdSchema = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{1,64}$/, { error: 'That is no id of a request.' });

@@ -1,0 +1,69 @@
+import type { ServerResponse } from 'node:http';
+import type { FastifyInstance } from 'fastify';
+import { MumuError } from '#contracts/errors';
+import { requestIdSchema, type ServerContext } from '#src/chat/local/context';
+import type { JobEvent } from '#src/queue/snapshot';
+
+/** Something is written at least this often, so that proxies and browsers keep the line open, milliseconds. */
+const HEARTBEAT = 15_000;
+/** Id of the last event: a browser that connects again after it has nothing more to hear. */
+const LAST_EVENT = 'end';
+
+/** `GET /api/requests/:id/events`: where a request stands, then everything until its end. */
+export function installEvents(app: FastifyInstance, context: ServerContext): void {
+  const open = new Set<ServerResponse>();
+  app.addHook('preClose', async () => {
+    for (const response of open) response.end();
+  });
+
+  app.get<{ Params: { id: string } }>('/api/requests/:id/events', async (request, reply) => {
+    const id = requestIdSchema.parse(request.params.id);
+    // EventSource connects again whenever a stream ends; 204 tells it to stop.
+    if (request.headers['last-event-id'] === LAST_EVENT) return reply.code(204).send();
+    if ((await context.queue.view(id)) === undefined) {
+      throw new MumuError('not_found', 'There is no such request.');
+    }
+    reply.hijack();
+    const response = reply.raw;
+    open.add(response);
+    response.writeHead(200, {
+      ...(reply.getHeaders() as Record<string, string>),
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+      'x-accel-buffering': 'no',
+    });
+    response.write('retry: 2000\n\n');
+    const heartbeat = setInterval(() => response.write(': still here\n\n'), HEARTBEAT);
+    const stop = context.queue.watch(id, (event) => {
+      response.write(encode(event));
+      if (event.type === 'result') response.end();
+    });
+    response.once('close', () => {
+      clearInterval(heartbeat);
+      stop();
+      open.delete(response);
+    });
+  });
+}
+
+/** One server-sent event. JSON holds no line breaks, so one data line is enough. */
+function encode(event: JobEvent): string {
+  switch (event.type) {
+    case 'queued':
+      return frame('queued', { position: event.position });
+    case 'stage':
+      return frame('progress', { stage: event.stage, fraction: event.fraction });
+    case 'text':
+      return frame('text', { text: event.text });
+    case 'note':
+      return frame('note', { text: event.text });
+    case 'result':
+      return event.result.status === 'done'
+        ? `id: ${LAST_EVENT}\n${frame('result', event.result)}`
+        : `id: ${LAST_EVENT}\n${frame('error', event.result.error)}`;
+  }
+}
+
+function frame(name: string, data: unknown): string {
+  return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+}

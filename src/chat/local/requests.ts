@@ -1,0 +1,177 @@
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { MultipartFile } from '@fastify/multipart';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { parseCommandLine } from '#commands/parse';
+import { helpText } from '#commands/registry';
+import { MumuError } from '#contracts/errors';
+import { type FileRef, MAX_TEXT_LENGTH, optionsSchema } from '#contracts/request';
+import type { Asked } from '#src/chat/intake';
+import { conversationSchema, MAX_FILES, requestIdSchema, type ServerContext } from '#src/chat/local/context';
+import { storageKeySchema } from '#src/storage/storage';
+
+const parsedJson = z.string().transform((value, context): unknown => {
+  try {
+    return JSON.parse(value);
+  } catch {
+    context.addIssue({ code: 'custom', message: 'The options have to be JSON.' });
+    return z.NEVER;
+  }
+});
+
+const fieldsSchema = z.object({
+  conversation: conversationSchema,
+  /** Without a command the text is a line as typed into the page. */
+  command: z
+    .enum(['ask', 'describe', 'generate', 'remix'], {
+      error: 'The command is one of ask, describe, generate, remix.',
+    })
+    .optional(),
+  text: z.string().default(''),
+  options: parsedJson.pipe(optionsSchema).default({}),
+  action: z
+    .enum(['new', 'vary', 'extend'], { error: 'The action is one of new, vary, extend.' })
+    .default('new'),
+  /** Keys of files that this conversation already has. */
+  files: z.array(storageKeySchema).max(MAX_FILES).default([]),
+});
+type Fields = z.infer<typeof fieldsSchema>;
+
+/** `POST /api/requests` and `DELETE /api/requests/:id`. */
+export function installRequests(app: FastifyInstance, context: ServerContext): void {
+  const { queue, intake, storage } = context;
+
+  app.post('/api/requests', async (request, reply) => {
+    const uploaded: FileRef[] = [];
+    const holds: Array<{ release(): void }> = [];
+    const gone = new AbortController();
+    request.raw.once('aborted', () => gone.abort());
+    try {
+      const fields = await readParts(request, async (part) => {
+        const file = await intake.takeFile(part.file, formFileName(part.filename), gone.signal);
+        holds.push(storage.hold([file.key]));
+        uploaded.push(file);
+      });
+      const earlier = await Promise.all(
+        fields.files.map((key) => intake.knownFile(fields.conversation, key)),
+      );
+      const files = [...uploaded, ...earlier];
+      return await answer(fields, files, request.ip, reply.code.bind(reply));
+    } catch (error) {
+      await drain(request.raw);
+      throw error;
+    } finally {
+      for (const hold of holds) hold.release();
+    }
+  });
+
+  async function answer(fields: Fields, files: FileRef[], ip: string, status: (code: number) => unknown) {
+    const { conversation } = fields;
+    const asked = await read(fields, files);
+    switch (asked.command) {
+      case 'help':
+        return { command: 'help', text: helpText(asked.topic) };
+      case 'queue':
+        return { command: 'queue', ...(await queue.overview(conversation)) };
+      case 'cancel':
+        return { command: 'cancel', ...(await cancel(conversation, asked.id)) };
+      default: {
+        const typed = fields.command === undefined ? { typed: fields.text } : {};
+        const job = await intake.submit(asked, files, { user: `page:${ip}`, conversation, ...typed });
+        status(202);
+        return { id: job.id, command: job.command, text: job.text, files: job.files, options: job.options };
+      }
+    }
+  }
+
+  /** Options of the page's own settings count where the line does not say otherwise. */
+  async function read(
+    fields: Fields,
+    files: FileRef[],
+  ): Promise<Asked | Exclude<ReturnType<typeof parseCommandLine>, { options: unknown }>> {
+    const { command, text, options, action } = fields;
+    if (text.length > MAX_TEXT_LENGTH + 200) {
+      throw new MumuError(
+        'invalid_input',
+        `The text is too long: at most ${MAX_TEXT_LENGTH} characters are taken.`,
+      );
+    }
+    if (command !== undefined) return { command, text, options, action };
+    const hasTrack = await intake.hasTrack(fields.conversation);
+    const line = parseCommandLine(text, { attachments: files, hasTrack });
+    if (!('options' in line)) return line;
+    return { ...line, options: { ...options, ...line.options } };
+  }
+
+  async function cancel(conversation: string, id: string | undefined) {
+    const open = (await queue.overview(conversation)).jobs;
+    const chosen = id === undefined ? open.at(-1)?.id : id;
+    if (chosen === undefined) return { outcome: 'nothing' as const };
+    if (!open.some((job) => job.id === chosen)) {
+      throw new MumuError('not_found', 'No such job waits or runs in this conversation.');
+    }
+    return { id: chosen, outcome: await queue.cancel(chosen) };
+  }
+
+  app.delete<{ Params: { id: string } }>('/api/requests/:id', async (request) => {
+    const id = requestIdSchema.parse(request.params.id);
+    const outcome = await queue.cancel(id);
+    if (outcome === 'unknown') throw new MumuError('not_found', 'There is no such request.');
+    return { id, outcome };
+  });
+}
+
+/** Reads a multipart form part by part: files go on as they stream in, fields are gathered and checked. */
+async function readParts(
+  request: FastifyRequest,
+  takeFile: (part: MultipartFile) => Promise<void>,
+): Promise<Fields> {
+  if (!request.isMultipart()) {
+    throw new MumuError('invalid_input', 'A request is sent as multipart/form-data.');
+  }
+  const fields: Record<string, unknown> = {};
+  const keys: string[] = [];
+  let failure: unknown;
+  for await (const part of request.parts()) {
+    if (part.type === 'file') {
+      // After a failure the rest is read and dropped: a browser that is still sending would not see the answer.
+      if (failure === undefined) {
+        try {
+          await takeFile(part);
+          continue;
+        } catch (error) {
+          failure = error;
+        }
+      }
+      part.file.resume();
+    } else if (part.fieldname === 'files') {
+      keys.push(String(part.value));
+    } else {
+      fields[part.fieldname] = part.value;
+    }
+  }
+  if (failure !== undefined) throw failure;
+  if (keys.length > 0) fields.files = keys;
+  return fieldsSchema.parse(fields);
+}
+
+/** Browsers write a quote in a file's name as %22 (HTML's multipart encoding); nothing else is escaped. */
+function formFileName(name: string | undefined): string {
+  return (name || 'file').replace(/%22/g, '"');
+}
+
+/**
+ * Reads what is still to come and drops it: a browser that is still sending when the answer comes reports a broken
+ * connection instead of our sentence. Someone who never stops sending is cut off.
+ */
+async function drain(raw: IncomingMessage): Promise<void> {
+  if (raw.readableEnded || raw.destroyed) return;
+  raw.unpipe();
+  raw.resume();
+  await Promise.race([once(raw, 'close'), once(raw, 'end'), delay(30_000, undefined, { ref: false })]).catch(
+    () => undefined,
+  );
+  if (!raw.readableEnded) raw.destroy();
+}
