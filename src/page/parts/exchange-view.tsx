@@ -1,0 +1,154 @@
+import type { Failure } from '#contracts/errors';
+import type { Attachment } from '#src/page/state/attachments';
+import { type Channel, type Exchange, isOpen, lineOf } from '#src/page/state/channel';
+import { setOption, settings } from '#src/page/state/settings';
+import { AttachmentView } from './attachment-view.tsx';
+import { Mark } from './icons.tsx';
+import { ResultView } from './result-view.tsx';
+import { StatusCard } from './status-card.tsx';
+import { ToldView } from './told-view.tsx';
+
+/** One request and what became of it. */
+export function ExchangeView(props: { channel: Channel; exchange: Exchange; onCompose(): void }) {
+  const { exchange } = props;
+  const { tag, words } = said(exchange);
+  return (
+    <article class="exchange" aria-label={exchange.line === '' ? 'Your files' : exchange.line}>
+      <div class="asked">
+        {exchange.files.length > 0 && (
+          <ul class="attachments" aria-label="Files of this message">
+            {exchange.files.map((attachment) => (
+              <AttachmentView key={attachment.id} attachment={attachment} />
+            ))}
+          </ul>
+        )}
+        {(words !== '' || tag !== '') && (
+          <p class="bubble">
+            {tag !== '' && <span class="command">{tag}</span>}
+            {words}
+          </p>
+        )}
+      </div>
+      <div class={`answer ${exchange.standing.state}`}>
+        <span class="who" aria-hidden="true">
+          <Mark />
+        </span>
+        <div class="answer-body">
+          <AnswerBody {...props} />
+        </div>
+      </div>
+    </article>
+  );
+}
+
+/** The command as a tag, and the words behind it as they were typed. */
+function said(exchange: Exchange): { tag: string; words: string } {
+  const typed = /^\/(\S+)\s*([\s\S]*)$/.exec(exchange.line);
+  const words = typed === null ? exchange.line : (typed[2] ?? '');
+  const command = exchange.command ?? typed?.[1] ?? '';
+  return {
+    tag: exchange.action === 'new' || command === '' ? command : `${command} · ${exchange.action}`,
+    words,
+  };
+}
+
+function AnswerBody(props: { channel: Channel; exchange: Exchange; onCompose(): void }) {
+  const { channel, exchange, onCompose } = props;
+  const { standing } = exchange;
+  if (isOpen(exchange)) {
+    return <StatusCard exchange={exchange} onCancel={() => void channel.cancel(exchange)} />;
+  }
+  switch (standing.state) {
+    case 'told':
+      return <ToldView answer={standing.answer} />;
+    case 'refused':
+      return (
+        <FailureView
+          failure={standing.failure}
+          action="Edit"
+          onAction={() => {
+            channel.takeBack(exchange);
+            onCompose();
+          }}
+        />
+      );
+    case 'ended':
+      if (standing.result.status === 'failed') {
+        return (
+          <FailureView
+            failure={standing.result.error}
+            partial={exchange.partial}
+            action="Try again"
+            onAction={() => resend(channel, exchange)}
+          />
+        );
+      }
+      return (
+        <ResultView
+          conversation={channel.id}
+          result={standing.result}
+          canVary={
+            exchange.command === 'generate' ||
+            (standing.result.plan?.some(({ by }) => by === 'model') ?? false)
+          }
+          actions={{
+            vary: () => resend(channel, exchange, true),
+            again: () => resend(channel, exchange),
+            extend: (track) => extend(channel, exchange, track),
+            remix: (track) => {
+              const draft = channel.draft.get();
+              channel.draft.set({
+                line: draft.line.startsWith('/remix') ? draft.line : '/remix ',
+                attachments: [track],
+              });
+              onCompose();
+            },
+            keepSeed: (seed) => setOption('seed', seed),
+          }}
+        />
+      );
+    default:
+      return null;
+  }
+}
+
+/** `again` goes by the settings as they are now; `vary` by those of the request, under another seed. */
+function resend(channel: Channel, exchange: Exchange, vary = false): void {
+  const { command, text, files, action } = exchange;
+  if (command === undefined) return;
+  const { seed: _seed, ...kept } = exchange.options;
+  const isNew = command === 'generate' && vary && action === 'new';
+  void channel.send({
+    line: lineOf(command, text),
+    files,
+    options: vary ? kept : { ...kept, ...settings.get() },
+    as: { command, text, action: isNew ? 'vary' : action },
+  });
+}
+
+function extend(channel: Channel, exchange: Exchange, track: Attachment): void {
+  const { seed: _seed, format: _format, ...options } = { ...exchange.options, ...settings.get() };
+  const text = exchange.command === 'generate' ? exchange.text : '';
+  void channel.send({
+    line: lineOf('generate', text),
+    files: [track],
+    options,
+    as: { command: 'generate', text, action: 'extend' },
+  });
+}
+
+function FailureView(props: { failure: Failure; partial?: string; action: string; onAction(): void }) {
+  const { failure, partial, action, onAction } = props;
+  const calm = failure.code === 'cancelled';
+  return (
+    <div class={calm ? 'failure calm' : 'failure'}>
+      {partial !== undefined && partial !== '' && <p class="answer-text">{partial}</p>}
+      <p class="failure-words">{failure.message}</p>
+      <div class="actions">
+        <button type="button" class="quiet" onClick={onAction}>
+          {action}
+        </button>
+      </div>
+    </div>
+  );
+}

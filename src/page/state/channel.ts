@@ -1,0 +1,289 @@
+import type { Failure } from '#contracts/errors';
+import type { Stage } from '#contracts/progress';
+import type { RequestCommand, RequestOptions } from '#contracts/request';
+import type { Result } from '#contracts/result';
+import {
+  type Action,
+  type Answer,
+  cancelRequest,
+  failureOf,
+  fetchConversation,
+  OFFLINE,
+  Refusal,
+  type StoredExchange,
+  sendRequest,
+} from './api.ts';
+import { type Attachment, attachKnown } from './attachments.ts';
+import { followRequest } from './follow.ts';
+import { Store } from './store.ts';
+
+/** Where a request stands. */
+export type Standing =
+  | { state: 'sending'; fraction: number }
+  /** Position 1 is next; undefined until the queue has told. */
+  | { state: 'queued'; position?: number }
+  | { state: 'active'; stage?: Stage; fraction: number }
+  | { state: 'ended'; result: Result }
+  /** Answered at once, without a job: help, queue, cancel. */
+  | { state: 'told'; answer: Exclude<Answer, { id: string }> }
+  /** The server did not take it: it is not in the history and goes back to the composer on demand. */
+  | { state: 'refused'; failure: Failure };
+
+/** One request and what became of it. */
+export interface Exchange {
+  /** Stays the same from the first drawing on. */
+  key: string;
+  /** From the server, once it has taken the request. */
+  id?: string;
+  /** Milliseconds since 1970. */
+  at: number;
+  /** What the user wrote, or would have for the same. */
+  line: string;
+  command?: RequestCommand;
+  text: string;
+  action: Action;
+  files: Attachment[];
+  options: RequestOptions;
+  standing: Standing;
+  /** Text so far. */
+  partial: string;
+  notes: string[];
+  cancelling: boolean;
+}
+
+/** What the composer holds. */
+export interface Draft {
+  line: string;
+  attachments: Attachment[];
+}
+
+/** What is sent: a line as typed, or a command from a button. */
+export interface Outgoing {
+  line: string;
+  files: Attachment[];
+  options: RequestOptions;
+  as?: { command: RequestCommand; text: string; action: Action };
+}
+
+export interface ChannelState {
+  loaded: boolean;
+  /** Why the history could not be read. */
+  problem?: Failure;
+  exchanges: Exchange[];
+}
+
+export function isOpen(exchange: Exchange): boolean {
+  return ['sending', 'queued', 'active'].includes(exchange.standing.state);
+}
+
+const ENDED: Array<Standing['state']> = ['ended', 'told', 'refused'];
+
+/** One conversation as the page knows it: its exchanges, the jobs it follows and its draft. */
+export class Channel {
+  readonly state = new Store<ChannelState>({ loaded: false, exchanges: [] });
+  readonly draft = new Store<Draft>({ line: '', attachments: [] });
+  /** Told of every exchange that has ended. */
+  onEnd: (exchange: Exchange) => void = () => {};
+  private readonly followed = new Map<string, () => void>();
+  private readonly uploads = new Map<string, AbortController>();
+  private loading: Promise<void> | undefined;
+
+  constructor(readonly id: string) {}
+
+  /** Reads the history and goes on following what has not ended. */
+  load(): Promise<void> {
+    this.loading ??= this.read().finally(() => {
+      this.loading = undefined;
+    });
+    return this.loading;
+  }
+
+  /** Sends a request; what comes of it, a refusal too, shows in the channel. */
+  async send(outgoing: Outgoing): Promise<void> {
+    const { line, files, options, as } = outgoing;
+    const key = `local-${crypto.randomUUID()}`;
+    this.add({
+      key,
+      at: Date.now(),
+      line,
+      ...(as === undefined ? {} : { command: as.command }),
+      text: as?.text ?? line,
+      action: as?.action ?? 'new',
+      files,
+      options,
+      standing: { state: 'sending', fraction: 0 },
+      partial: '',
+      notes: [],
+      cancelling: false,
+    });
+    const upload = new AbortController();
+    this.uploads.set(key, upload);
+    try {
+      const answer = await sendRequest(this.form(outgoing), upload.signal, (fraction) =>
+        this.change(key, { standing: { state: 'sending', fraction } }),
+      );
+      if ('id' in answer) {
+        const { id, command, text } = answer;
+        const taken = answer.files.map((file) => attachKnown(this.id, file));
+        this.change(key, { id, command, text, files: taken, options: answer.options });
+        this.change(key, { standing: { state: 'queued' } });
+        this.follow(id, key);
+      } else {
+        this.change(key, { standing: { state: 'told', answer } });
+      }
+    } catch (error) {
+      this.change(key, { standing: { state: 'refused', failure: failureOf(error) } });
+    } finally {
+      this.uploads.delete(key);
+    }
+  }
+
+  /** Stops an upload or a job. */
+  async cancel(exchange: Exchange): Promise<void> {
+    this.uploads.get(exchange.key)?.abort();
+    if (exchange.id === undefined) return;
+    this.change(exchange.key, { cancelling: true });
+    try {
+      await cancelRequest(exchange.id);
+    } catch (error) {
+      this.change(exchange.key, { cancelling: false });
+      if (error instanceof Refusal && error.failure.code === 'not_found') await this.load();
+    }
+  }
+
+  /** Takes an exchange that was refused out again, and gives what was sent back to the composer. */
+  takeBack(exchange: Exchange): void {
+    this.state.update((state) => ({
+      ...state,
+      exchanges: state.exchanges.filter(({ key }) => key !== exchange.key),
+    }));
+    this.draft.set({ line: exchange.line, attachments: exchange.files });
+  }
+
+  /** A hidden page holds no lines open: browsers allow six to one host, over all tabs together. */
+  pause(): void {
+    for (const stop of this.followed.values()) stop();
+    this.followed.clear();
+  }
+
+  /** Follows again what has not ended. */
+  resume(): void {
+    for (const exchange of this.state.get().exchanges) {
+      if (exchange.id !== undefined && isOpen(exchange)) this.follow(exchange.id, exchange.key);
+    }
+  }
+
+  private async read(): Promise<void> {
+    try {
+      const stored = await fetchConversation(this.id);
+      this.state.update(({ exchanges }) => ({ loaded: true, exchanges: this.merge(exchanges, stored) }));
+      if (!document.hidden) this.resume();
+    } catch (error) {
+      this.state.update(({ exchanges }) => ({ loaded: true, exchanges, problem: failureOf(error) }));
+    }
+  }
+
+  /** The server's history in its order; what only this page knows stays where its time puts it. */
+  private merge(known: Exchange[], stored: StoredExchange[]): Exchange[] {
+    const byId = new Map(
+      known.flatMap((exchange) => (exchange.id ? [[exchange.id, exchange] as const] : [])),
+    );
+    const ids = new Set(stored.map(({ id }) => id));
+    const history = stored.map((exchange): Exchange => {
+      const shown = byId.get(exchange.id);
+      const standing = standingOf(exchange);
+      if (shown !== undefined) {
+        return standing.state === 'ended' && shown.standing.state !== 'ended'
+          ? { ...shown, standing }
+          : shown;
+      }
+      return {
+        key: exchange.id,
+        id: exchange.id,
+        at: exchange.at,
+        line: exchange.typed ?? lineOf(exchange.command, exchange.text),
+        command: exchange.command,
+        text: exchange.text,
+        action: exchange.action ?? 'new',
+        files: exchange.files.map((file) => attachKnown(this.id, file)),
+        options: exchange.options,
+        standing,
+        partial: '',
+        notes: [],
+        cancelling: false,
+      };
+    });
+    const local = known.filter(({ id }) => id === undefined || !ids.has(id));
+    return [...history, ...local].sort((a, b) => a.at - b.at);
+  }
+
+  private form({ line, files, options, as }: Outgoing): FormData {
+    const form = new FormData();
+    form.append('conversation', this.id);
+    form.append('text', as?.text ?? line);
+    form.append('options', JSON.stringify(options));
+    if (as !== undefined) {
+      form.append('command', as.command);
+      form.append('action', as.action);
+    }
+    // Fields first: the server has read them all when the first file streams in.
+    for (const { source } of files) if ('key' in source) form.append('files', source.key);
+    for (const { source, name } of files) if ('file' in source) form.append('file', source.file, name);
+    return form;
+  }
+
+  private follow(id: string, key: string): void {
+    if (this.followed.has(key)) return;
+    const stop = followRequest(id, {
+      queued: (position) =>
+        this.change(key, {
+          standing: position === 0 ? { state: 'active', fraction: 0 } : { state: 'queued', position },
+        }),
+      stage: (stage, fraction) => this.change(key, { standing: { state: 'active', stage, fraction } }),
+      text: (partial) => this.change(key, { partial }),
+      note: (note) => this.addNote(key, note),
+      ended: (result) => {
+        this.followed.delete(key);
+        this.change(key, { standing: { state: 'ended', result } });
+      },
+      lost: () => {
+        this.followed.delete(key);
+        void this.load();
+      },
+    });
+    this.followed.set(key, stop);
+  }
+
+  private add(exchange: Exchange): void {
+    this.state.update((state) => ({ ...state, exchanges: [...state.exchanges, exchange] }));
+  }
+
+  private addNote(key: string, note: string): void {
+    const notes = this.state.get().exchanges.find((exchange) => exchange.key === key)?.notes ?? [];
+    if (!notes.includes(note)) this.change(key, { notes: [...notes, note] });
+  }
+
+  private change(key: string, changed: Partial<Exchange>): void {
+    let ended: Exchange | undefined;
+    const exchanges = this.state.get().exchanges.map((exchange) => {
+      if (exchange.key !== key) return exchange;
+      const now = { ...exchange, ...changed };
+      if (isOpen(exchange) && ENDED.includes(now.standing.state)) ended = now;
+      return now;
+    });
+    this.state.update((state) => ({ ...state, exchanges }));
+    if (ended !== undefined) this.onEnd(ended);
+  }
+}
+
+function standingOf(exchange: StoredExchange): Standing {
+  if (exchange.result !== undefined) return { state: 'ended', result: exchange.result };
+  if (exchange.state === 'active') return { state: 'active', fraction: 0 };
+  if (exchange.state === 'queued') return { state: 'queued' };
+  return { state: 'ended', result: { status: 'failed', id: exchange.id, error: OFFLINE } };
+}
+
+/** The line that asks for the same as a button did. */
+export function lineOf(command: RequestCommand, text: string): string {
+  return text === '' ? `/${command}` : `/${command} ${text}`;
+}
