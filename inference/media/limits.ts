@@ -4,7 +4,7 @@
  */
 export const MEDIA_LIMITS = {
   /** Largest file that is opened, bytes. */
-  bytes: 100 * 1024 * 1024,
+  bytes: 200 * 1024 * 1024,
   /** Sound past this many seconds is not decoded; the user is told. */
   audioSeconds: 600,
   /** A clip is looked at for this many seconds; the user is told. */
