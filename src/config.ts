@@ -56,7 +56,8 @@ const environmentSchema = z.object({
       .map((name) => name.trim().toLowerCase())
       .filter((name) => name !== ''),
   ),
-  MUMU_LOG: oneOf(['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'], 'info'),
+  /** Lines on standard error; default: warnings. */
+  MUMU_LOG: oneOf(['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'], 'warn'),
   /** Pack that answers where a request names none. */
   MUMU_PACK: text.transform((value) => value ?? 'mini'),
   MUMU_DEVICE: oneOf(['auto', 'cpu', 'cuda', 'webgpu'], 'auto'),
