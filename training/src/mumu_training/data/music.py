@@ -4,7 +4,8 @@
     python -m mumu_training.data.music --examples DIR
 
 Compositions are numbered; number and `--seed` decide everything about one, its split included, so
-a run can be stopped, resumed and extended, and two machines make the same songs.
+a run can be stopped, resumed and extended, and two machines make the same scores (and, but for
+FluidSynth's dither, the same sound).
 """
 
 from __future__ import annotations

@@ -26,6 +26,8 @@ Audio = npt.NDArray[np.float32]
 SAMPLE_RATE: Final[int] = 24000
 STEMS: Final[tuple[str, ...]] = ("melody", "accompaniment", "drums")
 _BLOCK_SECONDS: Final[float] = 0.1
+_FLUID_BLOCK: Final[int] = 64
+"""Samples that FluidSynth renders at a time; events take effect between blocks."""
 _EAR: Final = butter(2, [180.0, 6000.0], btype="bandpass", fs=SAMPLE_RATE, output="sos")
 
 
@@ -43,6 +45,7 @@ class Renderer:
         options = {"synth.chorus.active": 0, "synth.reverb.active": 0}
         self._synth = fluidsynth.Synth(gain=0.25, samplerate=float(SAMPLE_RATE), **options)
         self._font = self._synth.sfload(str(soundfont))
+        self._drawn = 0
         if self._font < 0:
             raise ValueError(f"{soundfont.name} is not a soundfont that FluidSynth can load.")
 
@@ -63,9 +66,7 @@ class Renderer:
     def render(self, midi: bytes, seconds: float, channels: set[int] | None = None) -> Audio:
         """Render a MIDI file, or only some of its channels, as `[samples]` mono float32."""
         synth = self._synth
-        for channel in range(16):
-            synth.all_sounds_off(channel)
-        synth.system_reset()
+        self._silence()
         synth.program_select(PERCUSSION, self._font, 128, 0)
         total = round(seconds * SAMPLE_RATE)
         blocks: list[npt.NDArray[np.int16]] = []
@@ -74,7 +75,7 @@ class Renderer:
             now += message.time
             until = min(total, round(now * SAMPLE_RATE))
             if until > done:
-                blocks.append(synth.get_samples(until - done))
+                blocks.append(self._draw(until - done))
                 done = until
             if done >= total:
                 break
@@ -87,9 +88,26 @@ class Renderer:
             elif message.type == "program_change" and message.channel != PERCUSSION:
                 synth.program_select(message.channel, self._font, 0, message.program)
         if done < total:
-            blocks.append(synth.get_samples(total - done))
+            blocks.append(self._draw(total - done))
         stereo = np.concatenate(blocks).reshape(-1, 2)
         return (stereo.astype(np.float32).mean(axis=1) / 32768.0).astype(np.float32)
+
+    def _silence(self) -> None:
+        """End what still sounds, so that a song never depends on the one before.
+
+        Voices must be seen to end before the reset: FluidSynth's reset alone lets them fade into
+        the next song. Whole blocks are drawn, as FluidSynth keeps the rest of a begun one.
+        """
+        for channel in range(16):
+            self._synth.all_sounds_off(channel)
+        self._draw(-self._drawn % _FLUID_BLOCK + 4 * _FLUID_BLOCK)
+        self._synth.system_reset()
+        self._draw(4 * _FLUID_BLOCK)
+
+    def _draw(self, samples: int) -> npt.NDArray[np.int16]:
+        """The next samples, `[2 * samples]`, left and right by turns."""
+        self._drawn += samples
+        return self._synth.get_samples(samples)
 
     def close(self) -> None:
         """Free the synthesizer and its soundfont."""
