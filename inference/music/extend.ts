@@ -1,13 +1,15 @@
-import { resample, rmsOf, type Sound } from '#inference/media/audio';
+import { peakOf, resample, rmsOf, type Sound } from '#inference/media/audio';
 import { fadeEnds, fitLength } from '#inference/media/loudness';
 import type { Codec } from '#inference/music/codec';
-import { type ComposeOptions, composeContinuation, holdPeaks } from '#inference/music/compose';
+import { type ComposeOptions, composeContinuation } from '#inference/music/compose';
 import type { MusicDecoder } from '#inference/music/decoder';
 
 /** The song fades into its continuation over this long. */
 const CROSSFADE_SECONDS = 0.15;
 /** The continuation is brought to the song's level, by at most this factor. */
 const MOST_GAIN = 4;
+/** The continuation stays below this. */
+const HIGHEST_PEAK = 0.95;
 
 /**
  * The song and `seconds` more of it: the decoder continues the codes of its last seconds; the song itself stays as it
@@ -45,7 +47,9 @@ function join(song: Sound, continuation: Float32Array[], contextLength: number, 
   const length = song.samples[0]?.length ?? 0;
   const rendered = rmsOf(continuation.map((one) => one.subarray(0, contextLength)));
   const original = rmsOf(song.samples.map((one) => one.subarray(length - contextLength)));
-  const gain = rendered > 1e-4 ? Math.min(MOST_GAIN, Math.max(1 / MOST_GAIN, original / rendered)) : 1;
+  const wanted = rendered > 1e-4 ? Math.min(MOST_GAIN, Math.max(1 / MOST_GAIN, original / rendered)) : 1;
+  // The song itself is never turned down for what follows it.
+  const gain = Math.min(wanted, HIGHEST_PEAK / Math.max(1e-6, peakOf(continuation)));
   const overlap = Math.min(contextLength, Math.round(CROSSFADE_SECONDS * sampleRate));
   const samples = song.samples.map((one, channel) => {
     const out = new Float32Array(length + added);
@@ -66,7 +70,7 @@ function join(song: Sound, continuation: Float32Array[], contextLength: number, 
   });
   const joined = { samples, sampleRate };
   fadeEnds(joined, 0, 0.25);
-  return holdPeaks(joined);
+  return joined;
 }
 
 /** Mono to several channels by copying, several to mono by their mean. */
