@@ -154,7 +154,7 @@ export function Composer({
           ref={field}
           rows={1}
           value={draft.line}
-          placeholder="Ask, describe a piece, or say how a track should change"
+          placeholder="Ask, compose, remix"
           aria-label="Message"
           aria-autocomplete="list"
           aria-controls="completions"

@@ -58,11 +58,15 @@ function Cover({ example }: { example: Example }) {
       </span>
     );
   }
-  return (
-    <span class="thumbnail">
-      {kind === 'video' ? <FilmIcon /> : kind === 'audio' ? <NoteIcon /> : <SendIcon />}
-    </span>
-  );
+  if (file !== undefined && kind === 'video') {
+    return (
+      <span class="thumbnail">
+        <video src={file.url} muted playsInline preload="metadata" aria-hidden="true" tabIndex={-1} />
+        <FilmIcon />
+      </span>
+    );
+  }
+  return <span class="thumbnail">{kind === 'audio' ? <NoteIcon /> : <SendIcon />}</span>;
 }
 
 async function download(file: { name: string; url: string }): Promise<File> {

@@ -1,12 +1,22 @@
-import type { Failure } from '#contracts/errors';
+import type { ErrorCode, Failure } from '#contracts/errors';
 import type { Attachment } from '#src/page/state/attachments';
 import { type Channel, type Exchange, isOpen, lineOf } from '#src/page/state/channel';
+import { announcement } from '#src/page/state/conversations';
 import { setOption, settings } from '#src/page/state/settings';
 import { AttachmentView } from './attachment-view.tsx';
 import { Mark } from './icons.tsx';
 import { ResultView } from './result-view.tsx';
 import { StatusCard } from './status-card.tsx';
 import { ToldView } from './told-view.tsx';
+
+/** What other words or files can mend; the rest may work at another try. */
+const MENDABLE: readonly ErrorCode[] = [
+  'invalid_input',
+  'too_large',
+  'unsupported_media',
+  'not_found',
+  'cannot_do',
+];
 
 /** One request and what became of it. */
 export function ExchangeView(props: { channel: Channel; exchange: Exchange; onCompose(): void }) {
@@ -16,7 +26,7 @@ export function ExchangeView(props: { channel: Channel; exchange: Exchange; onCo
     <article class="exchange" aria-label={exchange.line === '' ? 'Your files' : exchange.line}>
       <div class="asked">
         {exchange.files.length > 0 && (
-          <ul class="attachments" aria-label="Files of this message">
+          <ul class="attachments" aria-label="Files sent with it">
             {exchange.files.map((attachment) => (
               <AttachmentView key={attachment.id} attachment={attachment} />
             ))}
@@ -25,11 +35,11 @@ export function ExchangeView(props: { channel: Channel; exchange: Exchange; onCo
         {(words !== '' || tag !== '') && (
           <p class="bubble">
             {tag !== '' && <span class="command">{tag}</span>}
-            {words}
+            {words !== '' && <span>{words}</span>}
           </p>
         )}
       </div>
-      <div class={`answer ${exchange.standing.state}`}>
+      <div class="answer">
         <span class="who" aria-hidden="true">
           <Mark />
         </span>
@@ -78,8 +88,9 @@ function AnswerBody(props: { channel: Channel; exchange: Exchange; onCompose(): 
           <FailureView
             failure={standing.result.error}
             partial={exchange.partial}
-            action="Try again"
-            onAction={() => resend(channel, exchange)}
+            {...(MENDABLE.includes(standing.result.error.code)
+              ? { action: 'Edit', onAction: () => edit(channel, exchange, onCompose) }
+              : { action: 'Try again', onAction: () => resend(channel, exchange) })}
           />
         );
       }
@@ -103,7 +114,10 @@ function AnswerBody(props: { channel: Channel; exchange: Exchange; onCompose(): 
               });
               onCompose();
             },
-            keepSeed: (seed) => setOption('seed', seed),
+            keepSeed: (seed) => {
+              setOption('seed', seed);
+              announcement.set(`Seed ${seed} is used for what comes next.`);
+            },
           }}
         />
       );
@@ -124,6 +138,12 @@ function resend(channel: Channel, exchange: Exchange, vary = false): void {
     options: vary ? kept : { ...kept, ...settings.get() },
     as: { command, text, action: isNew ? 'vary' : action },
   });
+}
+
+/** Puts a request that failed into the composer; it stays in the history. */
+function edit(channel: Channel, exchange: Exchange, onCompose: () => void): void {
+  channel.draft.set({ line: exchange.line, attachments: exchange.files });
+  onCompose();
 }
 
 function extend(channel: Channel, exchange: Exchange, track: Attachment): void {

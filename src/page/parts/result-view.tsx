@@ -47,14 +47,7 @@ export function ResultView(props: {
       {result.files.map((file) => (
         <Track key={file.key} conversation={conversation} file={file} canVary={canVary} actions={actions} />
       ))}
-      {result.files.length === 0 && (
-        <div class="actions">
-          <button type="button" class="quiet" onClick={actions.again}>
-            Again
-          </button>
-        </div>
-      )}
-      <Footer result={result} onKeepSeed={actions.keepSeed} />
+      <Footer result={result} actions={actions} />
     </div>
   );
 }
@@ -126,7 +119,7 @@ const TIMED = [
   ['music', 'music'],
 ] as const;
 
-function Footer({ result, onKeepSeed }: { result: DoneResult; onKeepSeed(seed: number): void }) {
+function Footer({ result, actions }: { result: DoneResult; actions: ResultActions }) {
   const { timings, pack, seed } = result;
   const parts = TIMED.filter(([key]) => timings[key] >= 1).map(
     ([key, name]) => `${name} ${duration(timings[key])}`,
@@ -137,13 +130,18 @@ function Footer({ result, onKeepSeed }: { result: DoneResult; onKeepSeed(seed: n
         type="button"
         class="seed"
         title="Use this seed for what comes next"
-        onClick={() => onKeepSeed(seed)}
+        onClick={() => actions.keepSeed(seed)}
       >
         seed {seed}
       </button>
       <span>{pack}</span>
       <span title={parts.join(' · ')}>{duration(timings.total)}</span>
       {parts.length > 1 && <span class="footer-parts">{parts.join(' · ')}</span>}
+      {result.files.length === 0 && (
+        <button type="button" class="quiet" title="Send the same request again" onClick={actions.again}>
+          Again
+        </button>
+      )}
     </p>
   );
 }

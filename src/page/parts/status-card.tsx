@@ -30,7 +30,8 @@ export function standingWords(exchange: Exchange): string {
   if (exchange.cancelling) return 'Stopping';
   switch (standing.state) {
     case 'sending':
-      return exchange.files.some(({ source }) => 'file' in source) ? 'Sending the files' : 'Sending';
+      if (exchange.files.every(({ source }) => 'key' in source)) return 'Sending';
+      return standing.fraction < 1 ? 'Sending the files' : 'Checking the files';
     case 'queued':
       if (standing.position === undefined) return 'Waiting';
       return standing.position === 1

@@ -18,7 +18,7 @@ export function ToldView({ answer }: { answer: Exclude<Answer, { id: string }> }
       return <p class="answer-text">{OUTCOMES[answer.outcome]}</p>;
     case 'queue':
       return (
-        <div class="told">
+        <div class="told-now">
           <table>
             <thead>
               <tr>
@@ -55,7 +55,7 @@ export function ToldView({ answer }: { answer: Exclude<Answer, { id: string }> }
 /** Help comes as plain lines; what stands before the first colon is set apart where it is something to type. */
 function HelpText({ text }: { text: string }) {
   return (
-    <div class="told help">
+    <div class="told-now help">
       {text.split('\n').map((line) => {
         const typed = /^((?:\/|--)[^:]*): (.*)$/.exec(line);
         return (

@@ -13,7 +13,7 @@ import {
   type StoredExchange,
   sendRequest,
 } from './api.ts';
-import { type Attachment, attachKnown } from './attachments.ts';
+import { type Attachment, attachKnown, release } from './attachments.ts';
 import { followRequest } from './follow.ts';
 import { Store } from './store.ts';
 
@@ -127,6 +127,7 @@ export class Channel {
         const taken = answer.files.map((file) => attachKnown(this.id, file));
         this.change(key, { id, command, text, files: taken, options: answer.options });
         this.change(key, { standing: { state: 'queued' } });
+        for (const file of files) release(file);
         this.follow(id, key);
       } else {
         this.change(key, { standing: { state: 'told', answer } });
