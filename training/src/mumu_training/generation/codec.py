@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import EncodecConfig, EncodecModel
 
+from mumu_training.generation.codec_start import start_as_transform
 from mumu_training.generation.fast_codec import run_layers, supported
 from mumu_training.generation.quantizer import QuantizerTraining
 
@@ -37,6 +38,7 @@ class CodecForTraining(nn.Module):
     def __init__(self, config: EncodecConfig, **quantizer_options: Any) -> None:
         super().__init__()
         self.codec = EncodecModel(config)
+        start_as_transform(self.codec)
         self.quantization = QuantizerTraining(config.codebook_dim, **quantizer_options)
 
     def forward(self, wave: Tensor) -> tuple[Tensor, Tensor]:

@@ -27,17 +27,20 @@ def half_state(model: nn.Module) -> dict[str, torch.Tensor]:
     return state
 
 
-def save_part(folder: Path, model: nn.Module, config: PreTrainedConfig) -> Path:
-    """Write `final.safetensors` and `config.json` of a part; returns the weights' path."""
+def save_part(folder: Path, model: nn.Module, config: PreTrainedConfig, prefix: str = "") -> Path:
+    """Write `final.safetensors` and `config.json` of a part; returns the weights' path.
+
+    `prefix` goes before every name, as the part is called in MusicgenForConditionalGeneration.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "final.safetensors"
-    save_file(half_state(model), path)
+    save_file({prefix + name: value for name, value in half_state(model).items()}, path)
     text = json.dumps(config.to_dict(), indent=2, sort_keys=True)
     (folder / "config.json").write_text(text + "\n", encoding="utf-8")
     return path
 
 
-def load_part(folder: Path, model: nn.Module) -> None:
+def load_part(folder: Path, model: nn.Module, prefix: str = "") -> None:
     """Load `final.safetensors` into a model of the same configuration, in the model's precision.
 
     Raises FileNotFoundError when the part was not trained, RuntimeError when names or shapes
@@ -46,6 +49,7 @@ def load_part(folder: Path, model: nn.Module) -> None:
     path = folder / "final.safetensors"
     if not path.is_file():
         raise FileNotFoundError(f"there is no {path.name} in {folder}; run that job first")
-    missing, unexpected = model.load_state_dict(load_file(path), strict=False)
+    state = {name.removeprefix(prefix): value for name, value in load_file(path).items()}
+    missing, unexpected = model.load_state_dict(state, strict=False)
     if unexpected or any(not name.endswith("embed_tokens.weight") for name in missing):
         raise RuntimeError(f"{path.name} is of another model: {(missing + unexpected)[:3]}")

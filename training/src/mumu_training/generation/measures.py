@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import librosa
 import numpy as np
+from librosa.onset import onset_detect
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
@@ -31,7 +32,7 @@ def log_spectral_distance(made: FloatArray, true: FloatArray, window: int = 1024
 
 def onset_times(wave: FloatArray, rate: int) -> NDArray[np.float64]:
     """Onset times in seconds of `[samples]`, by spectral flux (librosa's detector)."""
-    return librosa.onset.onset_detect(y=wave, sr=rate, hop_length=256, units="time")
+    return onset_detect(y=wave, sr=rate, hop_length=256, units="time")
 
 
 def onset_f1(made: FloatArray, true: FloatArray, rate: int, tolerance: float = 0.05) -> float:

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from transformers.models.encodec.modeling_encodec import EncodecResidualVectorQuantizer
+from transformers.models.encodec.modeling_encodec import (
+    EncodecEuclideanCodebook,
+    EncodecResidualVectorQuantizer,
+)
 
 
 def k_means(points: Tensor, count: int, rounds: int = 10) -> tuple[Tensor, Tensor]:
@@ -69,7 +72,10 @@ class QuantizerTraining(nn.Module):
     def forward(
         self, quantizer: EncodecResidualVectorQuantizer, latents: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Quantise latents `[B, D, T]` -> the same shape (straight-through), commitment loss `[]`."""
+        """Quantise latents `[B, D, T]` -> the same shape (straight-through), commitment loss `[]`.
+
+        The loss is the squared distance relative to the latents' own energy.
+        """
         points = latents.transpose(1, 2)  # [B, T, D]
         learning = self.training and not self.frozen
         if learning:
@@ -82,13 +88,14 @@ class QuantizerTraining(nn.Module):
         depth = self._depth(learning, len(points), len(quantizer.layers), points.device)
         total = torch.zeros_like(points)
         residual = points.detach()
+        energy = points.detach().pow(2).mean().clamp(min=1e-6)
         losses = []
         for level, layer in enumerate(quantizer.layers):
             codebook = layer.codebook
             codes = codebook.encode(residual)  # [B, T]
             chosen = codebook.decode(codes)  # [B, T, D]
             active = (depth > level).to(points.dtype)[:, None, None]
-            distance = (points - total - chosen).pow(2).mean(dim=(1, 2))
+            distance = (points - total - chosen).pow(2).mean(dim=(1, 2)) / energy
             losses.append((distance * active[:, 0, 0]).sum() / active.sum().clamp(min=1))
             if learning:
                 self._follow(codebook, residual.reshape(-1, residual.shape[-1]), codes.reshape(-1))
@@ -122,7 +129,7 @@ class QuantizerTraining(nn.Module):
             residual = residual - layer.codebook.decode(layer.codebook.encode(residual))
 
     @torch.no_grad()
-    def _follow(self, codebook: nn.Module, points: Tensor, codes: Tensor) -> None:
+    def _follow(self, codebook: EncodecEuclideanCodebook, points: Tensor, codes: Tensor) -> None:
         """Move a codebook towards points `[N, D]` by moving averages; revive unused codes."""
         count = codebook.codebook_size
         sizes = torch.bincount(codes, minlength=count).to(points.dtype)
@@ -139,7 +146,7 @@ class QuantizerTraining(nn.Module):
 
 
 @torch.no_grad()
-def fit_codebook(codebook: nn.Module, points: Tensor, rounds: int = 10) -> None:
+def fit_codebook(codebook: EncodecEuclideanCodebook, points: Tensor, rounds: int = 10) -> None:
     """Set a transformers codebook to the k-means of points `[N, D]`, with matching averages."""
     centres, sizes = k_means(points, codebook.codebook_size, rounds)
     share = sizes.clamp(min=0.25) / max(1.0, float(sizes.mean()))

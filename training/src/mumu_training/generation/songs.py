@@ -50,7 +50,7 @@ class SongBank:
         if index not in self._kept:
             samples = load_song(self._folder / self.records[index].path, self.rate)
             self._kept[index] = np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16)
-        return self._kept[index].astype(np.float32) / 32767
+        return (self._kept[index] / np.float32(32767)).astype(np.float32)
 
     def crop(self, rng: np.random.Generator, length: int) -> FloatArray:
         """A random stretch `[length]` of a random song; a shorter song is padded with silence."""

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from transformers import EncodecModel
 
-from mumu_training.data.manifest import MusicRecord, read_music
+from mumu_training.data.manifest import MusicRecord, Split, read_music
 from mumu_training.generation.codec import CodecForTraining, codec_config, decode_codes, encode_song
 from mumu_training.generation.export import save_part
 from mumu_training.generation.losses import SpectralLoss, wave_loss
@@ -24,9 +25,12 @@ from mumu_training.generation.songs import SongBank
 from mumu_training.loop import TrainingJob, pick_device, restore_model, run_training
 from mumu_training.recipe import Recipe
 
+AUDIO_PREFIX = "audio_encoder."
+"""What the codec is called in MusicgenForConditionalGeneration."""
+
 
 def wait_for_songs(
-    folder: Path, split: str, least: int, patience: float = 0.0
+    folder: Path, split: Split, least: int, patience: float = 0.0
 ) -> list[MusicRecord]:
     """Songs of a split that are on disk, waiting up to `patience` minutes for `least` of them.
 
@@ -50,30 +54,39 @@ def codec_from_recipe(recipe: Recipe, warmup_steps: int = 300) -> CodecForTraini
     return CodecForTraining(codec_config(recipe.component("codec")), warmup_steps=warmup_steps)
 
 
+def codec_of(model: nn.Module) -> EncodecModel:
+    """The EncodecModel inside a codec under training."""
+    assert isinstance(model, CodecForTraining)
+    return model.codec
+
+
 def reconstruction_loss(
     spectral: SpectralLoss, options: Mapping[str, Any]
 ) -> Callable[[nn.Module, Tensor], tuple[Tensor, Mapping[str, float]]]:
     """Loss of one batch of waveforms `[B, 1, T]`: spectra + waveform + commitment."""
-    wave_weight = float(options.get("wave_weight", 0.5))
+    wave_weight = float(options.get("wave_weight", 3.0))
+    spectral_weight = float(options.get("spectral_weight", 0.3))
     commitment_weight = float(options.get("commitment_weight", 0.25))
+    means: dict[str, float] = {}  # one batch is a noisy figure
 
     def loss(model: nn.Module, wave: Tensor) -> tuple[Tensor, Mapping[str, float]]:
         made, commitment = model(wave)
         spectra, samples = spectral(made, wave), wave_loss(made, wave)
-        total = spectra + wave_weight * samples + commitment_weight * commitment
+        total = spectral_weight * spectra + wave_weight * samples + commitment_weight * commitment
         figures = {
             "spectral": spectra.item(),
             "wave": samples.item(),
             "commitment": commitment.item(),
         }
-        return total, figures
+        for name, value in figures.items():
+            means[name] = 0.95 * means.get(name, value) + 0.05 * value
+        return total, {**figures, "spectral_mean": means["spectral"], "wave_mean": means["wave"]}
 
     return loss
 
 
-def measure_codec(model: nn.Module, bank: SongBank, songs: int) -> dict[str, float]:
+def measure_codec(codec: EncodecModel, bank: SongBank, songs: int) -> dict[str, float]:
     """Round trips of whole songs through transformers' own encode and decode."""
-    codec = model.codec
     rows = []
     used = np.zeros((codec.config.num_quantizers, codec.config.codebook_size), dtype=bool)
     for index in range(min(songs, len(bank))):
@@ -136,10 +149,11 @@ def run(recipe: Recipe, resume: bool = True, job: str = "codec") -> dict[str, fl
             seed=recipe.seed,
             device=pick_device() if options.get("device") == "auto" else "cpu",
             evaluate=lambda trained: measure_codec(
-                trained, valid_bank, int(options.get("valid_songs", 12))
+                codec_of(trained), valid_bank, int(options.get("valid_songs", 12))
             ),
         ),
         resume,
     )
-    save_part(recipe.run_folder(job), model.codec.eval(), config)
+    # Whichever job ran last, the codec is found in one place.
+    save_part(recipe.run_folder("codec"), model.codec.eval(), config, AUDIO_PREFIX)
     return figures

@@ -1,0 +1,152 @@
+"""A codec that starts as a lapped transform instead of noise.
+
+A randomly initialised SEANet needs tens of thousands of steps before its output has any phase in
+common with its input. Here encoder and decoder start as the lowest coefficients of an MDCT
+(Princen and Bradley 1986): window of two hops, one hop apart, sine window. Each stage of the
+encoder first carries its samples on as channels, `[T, c] -> [T/s, s*c]`, until the last one holds
+two hops of them and projects. What is quantised is then a spectrum, and an error of the codes is
+an error of the waveform. Training goes on from there, with every other channel random as usual.
+
+    wave -> 1 -> 4 -> 16 -> 80 channels of samples -> `latent` MDCT coefficients
+    `latent` coefficients -> 80 channels of samples -> 16 -> 4 -> 1 -> wave
+
+ELU is close to the identity for small values, so samples are carried small. Coefficients are
+larger and go as pairs +c and -c, whose ELUs' difference is odd and close to 2c.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from transformers import EncodecModel
+from transformers.models.encodec.modeling_encodec import (
+    EncodecConv1d,
+    EncodecConvTranspose1d,
+    EncodecLSTM,
+    EncodecResnetBlock,
+)
+
+_SAMPLE_SCALE = 0.2
+_LATENT_SCALE = 0.5
+"""Latents are this times the coefficients."""
+_PAIR_SCALE = 0.125
+"""Coefficients pass ELU as this times a latent."""
+
+
+def mdct_basis(hop: int, count: int) -> Tensor:
+    """The `count` lowest basis functions `[count, 2 * hop]`, orthonormal under overlap."""
+    n = torch.arange(2 * hop, dtype=torch.float64)
+    k = torch.arange(count, dtype=torch.float64)[:, None]
+    window = torch.sin(torch.pi * (n + 0.5) / (2 * hop))
+    phase = torch.pi / hop * (n + 0.5 + hop / 2) * (k + 0.5)
+    return ((2 / hop) ** 0.5 * window * torch.cos(phase)).float()
+
+
+def _set(convolution: nn.Module, weight: Tensor, bias: Tensor) -> None:
+    convolution.weight = weight  # through the weight norm's inverse
+    convolution.bias.data.copy_(bias)
+
+
+def _quiet(module: nn.Module) -> None:
+    """Residual branches and LSTMs start almost silent."""
+    for part in module.modules():
+        if isinstance(part, EncodecResnetBlock):
+            convolutions = [layer.conv for layer in part.block if isinstance(layer, EncodecConv1d)]
+            convolutions[-1].parametrizations.weight.original0.data.mul_(0.02)
+            for convolution in convolutions:
+                convolution.bias.data.zero_()
+        elif isinstance(part, EncodecLSTM):
+            for parameter in part.parameters():
+                parameter.data.mul_(0.1 if parameter.ndim > 1 else 0.0)
+
+
+def _start_encoder(layers: nn.ModuleList, hop: int, latent: int) -> None:
+    stages = [layer.conv for layer in layers if isinstance(layer, EncodecConv1d)]
+    first, downs, last = stages[0], stages[1:-1], stages[-1]
+    weight, bias = first.weight.clone(), first.bias.clone()
+    weight[0], bias[0] = 0.0, 0.0
+    weight[0, 0, first.kernel_size[0] // 2] = _SAMPLE_SCALE
+    _set(first, weight, bias)
+    carried = 1
+    for convolution in downs[:-1]:
+        stride = convolution.stride[0]
+        left = stride - stride // 2
+        weight, bias = convolution.weight.clone(), convolution.bias.clone()
+        weight[: carried * stride], bias[: carried * stride] = 0.0, 0.0
+        for step in range(stride):
+            for channel in range(carried):
+                weight[step * carried + channel, channel, left + step] = 1.0
+        carried *= stride
+        _set(convolution, weight, bias)
+    convolution = downs[-1]
+    taps = convolution.kernel_size[0]
+    basis = mdct_basis(hop, latent) * _LATENT_SCALE * _PAIR_SCALE / _SAMPLE_SCALE
+    basis = basis.reshape(latent, taps, carried).transpose(1, 2)
+    weight, bias = convolution.weight.clone(), convolution.bias.clone()
+    weight[: 2 * latent], bias[: 2 * latent] = 0.0, 0.0
+    weight[:latent, :carried] = basis
+    weight[latent : 2 * latent, :carried] = -basis
+    _set(convolution, weight, bias)
+    places, centre = torch.arange(latent), last.kernel_size[0] // 2
+    weight = torch.zeros_like(last.weight)
+    weight[places, places, centre] = 0.5 / _PAIR_SCALE
+    weight[places, latent + places, centre] = -0.5 / _PAIR_SCALE
+    _set(last, weight, torch.zeros_like(last.bias))
+
+
+def _start_decoder(layers: nn.ModuleList, hop: int, latent: int) -> None:
+    first = layers[0].conv
+    ups = [layer.conv for layer in layers if isinstance(layer, EncodecConvTranspose1d)]
+    last = layers[-1].conv
+    places = torch.arange(latent)
+    weight, bias = first.weight.clone(), first.bias.clone()
+    weight[: 2 * latent], bias[: 2 * latent] = 0.0, 0.0
+    weight[places, places, first.kernel_size[0] // 2] = _PAIR_SCALE
+    weight[latent + places, places, first.kernel_size[0] // 2] = -_PAIR_SCALE
+    _set(first, weight, bias)
+    carried = hop // ups[0].stride[0]
+    taps = ups[0].kernel_size[0]
+    basis = mdct_basis(hop, latent) * _SAMPLE_SCALE / (2 * _LATENT_SCALE * _PAIR_SCALE)
+    basis = basis.reshape(latent, taps, carried).transpose(1, 2)
+    weight, bias = ups[0].weight.clone(), ups[0].bias.clone()
+    weight[:, :carried] = 0.0
+    weight[:latent, :carried] = basis
+    weight[latent : 2 * latent, :carried] = -basis
+    bias[:carried] = 0.0
+    _set(ups[0], weight, bias)
+    for convolution in ups[1:]:
+        stride = convolution.stride[0]
+        left = stride - stride // 2
+        fewer = carried // stride
+        weight, bias = convolution.weight.clone(), convolution.bias.clone()
+        weight[:, :fewer], bias[:fewer] = 0.0, 0.0
+        weight[:carried] = 0.0
+        for step in range(stride):
+            for channel in range(fewer):
+                weight[step * fewer + channel, channel, left + step] = 1.0
+        carried = fewer
+        _set(convolution, weight, bias)
+    weight = torch.zeros_like(last.weight)
+    weight[0, 0, last.kernel_size[0] // 2] = 1 / _SAMPLE_SCALE
+    _set(last, weight, torch.zeros_like(last.bias))
+
+
+@torch.no_grad()
+def start_as_transform(codec: EncodecModel) -> None:
+    """Give a non-causal, weight-normed, mono codec the weights described above.
+
+    Raises ValueError when its channels can't hold the samples of a stage, or both signs of the
+    coefficients.
+    """
+    config = codec.config
+    width, held = config.num_filters, 1
+    for stride in list(reversed(config.upsampling_ratios))[:-1]:
+        width, held = 2 * width, held * stride
+        if held > width:
+            raise ValueError(f"{width} channels can't carry {held} samples")
+    if 2 * config.hidden_size > 2 * width:
+        raise ValueError(f"{2 * width} channels can't hold {config.hidden_size} pairs")
+    _quiet(codec.encoder)
+    _quiet(codec.decoder)
+    _start_encoder(codec.encoder.layers, config.hop_length, config.hidden_size)
+    _start_decoder(codec.decoder.layers, config.hop_length, config.hidden_size)

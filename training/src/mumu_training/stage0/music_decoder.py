@@ -1,0 +1,229 @@
+"""Stage 0: train text encoder and music decoder together, from scratch, on cached codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import EncodecModel
+
+from mumu_training.data.manifest import MusicRecord
+from mumu_training.data.music_captions import full_caption, music_caption
+from mumu_training.generation.codec import codec_config
+from mumu_training.generation.export import load_part, save_part
+from mumu_training.generation.music_model import (
+    MusicModel,
+    caption_batch,
+    music_decoder_config,
+    text_encoder_config,
+)
+from mumu_training.generation.token_cache import encode_songs, read_cache, write_cache
+from mumu_training.loop import TrainingJob, run_training
+from mumu_training.recipe import Recipe
+from mumu_training.stage0.codec import AUDIO_PREFIX, wait_for_songs
+from mumu_training.text import PromptTokenizer
+
+
+@dataclass
+class MusicBatch:
+    """Codes `[B, K, N]`, caption ids and mask `[B, L]`, and which captions are kept `[B]`."""
+
+    codes: Tensor
+    ids: Tensor
+    mask: Tensor
+    keep: Tensor
+
+
+def load_codec(recipe: Recipe) -> EncodecModel:
+    """The trained codec of a recipe."""
+    codec = EncodecModel(codec_config(recipe.component("codec")))
+    load_part(recipe.run_folder("codec"), codec, AUDIO_PREFIX)
+    return codec.eval()
+
+
+def load_tokenizer(recipe: Recipe) -> PromptTokenizer:
+    """The tokenizer that language model and text encoder share."""
+    path = recipe.run_folder("tokenizer") / "tokenizer.json"
+    return PromptTokenizer(path, recipe.prompt["template"])
+
+
+def build_model(recipe: Recipe, dropout: float = 0.0) -> MusicModel:
+    """Text encoder and decoder of a recipe, freshly initialised."""
+    return MusicModel(
+        text_encoder_config(recipe.component("text_encoder"), dropout),
+        music_decoder_config(recipe.component("music_decoder"), dropout),
+    )
+
+
+def load_music_model(recipe: Recipe) -> MusicModel:
+    """The trained text encoder and decoder of a recipe."""
+    model = build_model(recipe)
+    load_part(recipe.run_folder("music"), model)
+    model.text_encoder.tie_weights()
+    return model.eval()
+
+
+def cached_codes(recipe: Recipe, records: Sequence[MusicRecord]) -> dict[str, NDArray[np.uint16]]:
+    """Codes of these songs, encoding and adding to the cache those it lacks.
+
+    The cache belongs to one codec: it is kept in the codec's run folder.
+    """
+    path = recipe.run_folder("codec") / "codes.npz"
+    codes = read_cache(path)
+    missing = [record for record in records if record.id not in codes]
+    if missing:
+        codes |= encode_songs(load_codec(recipe), recipe.data, missing)
+        write_cache(path, codes)
+    return codes
+
+
+class SongCodes:
+    """Songs as codes with their captions: what the music decoder is trained on."""
+
+    def __init__(
+        self,
+        records: Sequence[MusicRecord],
+        codes: Mapping[str, NDArray[np.uint16]],
+        tokenizer: PromptTokenizer,
+        frame_rate: int,
+        longest: int,
+    ) -> None:
+        self.records = list(records)
+        self._codes = codes
+        self._tokenizer = tokenizer
+        self._rate = frame_rate
+        self._longest = longest
+
+    def caption(self, record: MusicRecord, rng: np.random.Generator, full: float) -> str:
+        """The full caption with probability `full`, else a random one that drops attributes."""
+        if rng.random() < full:
+            return full_caption(record.attributes)
+        return music_caption(record.attributes, rng)
+
+    def start(self, record: MusicRecord, rng: np.random.Generator, spare: int) -> int:
+        """First frame of a crop: mostly the song's own beginning, else just before a beat.
+
+        A decoder always starts at position 0, so crops that start alike let it learn where the
+        beats of a tempo fall.
+        """
+        beats = [frame for time in record.beats if 0 < (frame := int(time * self._rate)) <= spare]
+        if not beats or rng.random() < 0.6:
+            return 0
+        return beats[int(rng.integers(len(beats)))]
+
+    def batch(
+        self, rng: np.random.Generator, size: int, frames: int, options: Mapping[str, Any]
+    ) -> MusicBatch:
+        """A random batch of crops of `frames`; songs that are shorter are left out."""
+        pieces: list[NDArray[np.int64]] = []
+        captions: list[list[int]] = []
+        while len(pieces) < size:
+            record = self.records[int(rng.integers(len(self.records)))]
+            codes = self._codes[record.id]
+            spare = codes.shape[1] - frames
+            if spare < 0:
+                continue
+            first = self.start(record, rng, spare)
+            pieces.append(codes[:, first : first + frames].astype(np.int64))
+            text = self.caption(record, rng, float(options.get("full_captions", 0.35)))
+            captions.append(self._tokenizer.encode(text))
+        ids, mask = caption_batch(captions, self._longest)
+        dropped = rng.random(size) < float(options.get("caption_dropout", 0.1))
+        return MusicBatch(
+            torch.from_numpy(np.stack(pieces)), ids, mask, torch.from_numpy(1 - dropped)
+        )
+
+
+def weighted(losses: Tensor, weights: Sequence[float]) -> Tensor:
+    """Losses per codebook `[K]` -> their weighted mean."""
+    scale = losses.new_tensor(weights)
+    return (losses * scale).sum() / scale.sum()
+
+
+def batch_loss(model: nn.Module, batch: MusicBatch) -> Tensor:
+    """Cross-entropy per codebook `[K]` of one batch."""
+    assert isinstance(model, MusicModel)
+    return model.losses(batch.codes, batch.ids, batch.mask, batch.keep)
+
+
+def evaluate(model: nn.Module, songs: SongCodes, frames: int, batches: int) -> dict[str, float]:
+    """Loss on held-out songs with their own captions, with another song's, and with none.
+
+    The difference between the first two is how much the decoder listens to its caption.
+    """
+    rows = []
+    for index in range(batches):
+        rng = np.random.default_rng(index)
+        batch = songs.batch(rng, 8, frames, {"caption_dropout": 0.0, "full_captions": 1.0})
+        own = batch_loss(model, batch)
+        order = torch.arange(8).roll(1)
+        other = batch_loss(
+            model, MusicBatch(batch.codes, batch.ids[order], batch.mask[order], batch.keep)
+        )
+        none = batch_loss(
+            model, MusicBatch(batch.codes, batch.ids, batch.mask, torch.zeros_like(batch.keep))
+        )
+        rows.append([own.mean(), own[0], other.mean(), other[0], none.mean()])
+    means = torch.tensor(rows).mean(dim=0).tolist()
+    names = ("loss", "first_book", "other_caption", "first_book_other_caption", "no_caption")
+    return dict(zip(names, means, strict=True))
+
+
+def run(recipe: Recipe, resume: bool = True) -> dict[str, float]:
+    """Train the `music` job; writes `final.safetensors` and the parts' configurations."""
+    settings = recipe.job("music")
+    options = settings.options
+    config = codec_config(recipe.component("codec"))
+    tokenizer = load_tokenizer(recipe)
+    records = wait_for_songs(recipe.data, "train", 1)
+    valid = wait_for_songs(recipe.data, "valid", 1)
+    codes = cached_codes(recipe, [*records, *valid])
+    longest = int(recipe.component("text_encoder").get("max_tokens", 32))
+    train_songs = SongCodes(records, codes, tokenizer, config.frame_rate, longest)
+    valid_songs = SongCodes(valid, codes, tokenizer, config.frame_rate, longest)
+    frames = round(float(options.get("crop_seconds", 10)) * config.frame_rate)
+    weights = list(options.get("codebook_weights", [1.0] * config.num_quantizers))
+    torch.manual_seed(recipe.seed)
+    model = build_model(recipe, float(options.get("dropout", 0.0)))
+    means: dict[str, float] = {}
+
+    def batch(rng: np.random.Generator) -> MusicBatch:
+        return train_songs.batch(rng, settings.batch_size, frames, options)
+
+    def loss(trained: nn.Module, made: MusicBatch) -> tuple[Tensor, Mapping[str, float]]:
+        books = batch_loss(trained, made)
+        for name, value in (("first_book", books[0].item()), ("mean", books.mean().item())):
+            means[name] = 0.95 * means.get(name, value) + 0.05 * value
+        return weighted(books, weights), dict(means)
+
+    figures = run_training(
+        TrainingJob(
+            name="music",
+            folder=recipe.run_folder("music"),
+            model=model,
+            settings=settings,
+            batch=batch,
+            loss=loss,
+            seed=recipe.seed,
+            evaluate=lambda trained: evaluate(
+                trained, valid_songs, frames, int(options.get("valid_batches", 6))
+            ),
+        ),
+        resume,
+    )
+    write_parts(recipe.run_folder("music"), model)
+    return figures
+
+
+def write_parts(folder: Path, model: MusicModel) -> None:
+    """Write the weights, and the configuration of text encoder and decoder."""
+    save_part(folder, model, model.config)
+    (folder / "config.json").rename(folder / "music_decoder.json")
+    text = model.text_encoder.config.to_json_string(use_diff=False)
+    (folder / "text_encoder.json").write_text(text, encoding="utf-8")
