@@ -39,6 +39,8 @@ export async function decodeRaw(
   const { options, name } = inputOf(input);
   const args = [...commonOptions(), ...options, '-i', name, ...output];
   const stream = new prism.FFmpeg({ args });
+  // Broken pipes of either side end up here; how the process ended says what they meant.
+  stream.on('error', () => {});
   const child = stream.process;
   limitMemory(child.pid);
   let stderr = '';
