@@ -16,7 +16,6 @@ import { checkTarget, deliver, formatOf, numbered, openDrafts } from '#src/cli/o
 import { ensurePack } from '#src/cli/packs';
 import { ProgressView } from '#src/cli/terminal';
 import type { Config } from '#src/config';
-import { createLogger } from '#src/log';
 
 export interface OneShot {
   command: RequestCommand;
@@ -77,15 +76,15 @@ export async function runOneShot(config: Config, asked: OneShot): Promise<OneSho
     onWait: () => view.note('another mumu builds this pack: waiting for it'),
   });
   const workFolder = await mkdtemp(join(tmpdir(), 'mumu-'));
-  const engine = await startEngine({
+  const engine = startEngine({
     packFolder,
     device: asked.device,
-    ...(config.threads === undefined ? {} : { threads: config.threads }),
+    threads: config.threads,
     cacheFolder: join(config.dataFolder, 'cache'),
-    log: createLogger(config.logLevel),
+    verbose: /^(?:info|debug|trace)$/.test(config.logLevel),
   });
   const forget = onInterrupt(() => {
-    engine.kill();
+    if (engine.pid !== null) process.kill(engine.pid, 'SIGKILL');
     rmSync(workFolder, { recursive: true, force: true });
     for (const draft of openDrafts()) rmSync(draft, { force: true });
     view.clear();

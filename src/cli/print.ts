@@ -19,14 +19,23 @@ export function printResult(result: OneShotResult, asJson: boolean): void {
     process.stdout.write(`${JSON.stringify(shown)}\n`);
     return;
   }
-  const lines = text === '' ? [] : [text];
-  for (const step of plan) lines.push(`- ${step.description}${step.by === 'model' ? ' (new material)' : ''}`);
+  const said = printable(text);
+  const lines = said === '' ? [] : [said];
+  for (const { description, by } of plan) {
+    // The text of a remix usually names its steps already.
+    if (!said.includes(description)) lines.push(`- ${description}${by === 'model' ? ' (new material)' : ''}`);
+  }
   for (const file of files) {
     const length = file.seconds === undefined ? '' : `, ${file.seconds.toFixed(1)} s`;
     const near = relative(process.cwd(), file.path);
     lines.push(`${near.startsWith('..') ? file.path : near} (${file.mime}${length}, seed ${seed})`);
   }
   process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+/** What a model writes goes to a terminal: without the characters that would steer it. */
+function printable(text: string): string {
+  return text.replace(/[^\P{Cc}\n\t]/gu, '').trim();
 }
 
 /** Packs in columns. */

@@ -40,7 +40,12 @@ export function createProgram(version: string): Command {
   withCommon(program.command('generate'), MUSIC_OPTIONS)
     .description('compose music from words, or for a picture, a clip or a song')
     .argument('[prompt]', 'what the music should be like', '')
-    .option('--from <file...>', 'a picture, clip or song that the music should fit')
+    .addOption(
+      // Repeated rather than variadic: `--from photo.png "a prompt"` must not take the prompt for a file.
+      new Option('--from <file>', 'a picture, clip or song that the music should fit; may be repeated')
+        .argParser((file: string, before: string[]) => [...before, file])
+        .default([], 'none'),
+    )
     .option('--out <file>', 'where to put it; the ending says the format: wav, mp3, ogg, flac, mp4')
     .action((prompt: string, given: Given) => {
       const files = Array.isArray(given.from) ? given.from : [];
