@@ -1,6 +1,7 @@
 """Command line of training: one command per stage, `all` for everything.
 
-python -m mumu_training stage0 [--only NAME] | stage1 | stage2 | stage3 | export | all
+python -m mumu_training stage0 [--only NAME] | features | stage1 | stage2 | stage3 | evaluate
+    | export | all
     --recipe FILE [--fresh]
 Runs resume by themselves from their last checkpoint; `--fresh` starts them over.
 """
@@ -31,16 +32,18 @@ STAGE0 = {
     "music": "mumu_training.stage0.music_decoder",
 }
 STAGES = {
+    "features": "mumu_training.stages.features",
     "stage1": "mumu_training.stages.stage1",
     "stage2": "mumu_training.stages.stage2",
     "stage3": "mumu_training.stages.stage3",
+    "evaluate": "mumu_training.stages.evaluate",
     "export": "mumu_training.stages.export",
 }
 
 
 def run_job(name: str, module: str, recipe: Recipe, fresh: bool) -> None:
     """Import a job's module and run it."""
-    if fresh and name != "export":
+    if fresh and name in (*STAGE0, *recipe.order):
         shutil.rmtree(recipe.run_folder(name), ignore_errors=True)
     started = time.monotonic()
     importlib.import_module(module).run(recipe, not fresh)
@@ -64,7 +67,12 @@ def main(arguments: list[str] | None = None) -> int:
         jobs: dict[str, str] = {}
         if options.command in ("stage0", "all"):
             jobs |= {n: m for n, m in STAGE0.items() if options.only in (None, n)}
-        jobs |= {n: m for n, m in STAGES.items() if options.command in (n, "all")}
+        if options.command == "all":
+            jobs |= {
+                name: STAGES[name] for name in ("features", *recipe.order, "evaluate", "export")
+            }
+        elif options.command in STAGES:
+            jobs[options.command] = STAGES[options.command]
         for name, module in jobs.items():
             run_job(name, module, recipe, options.fresh)
     except (RecipeError, TrainingError, DataError, FileNotFoundError) as error:

@@ -64,6 +64,8 @@ class Recipe:
     sampling: Mapping[str, Any]
     conditioning: str
     licence: str
+    order: tuple[str, ...] = ("stage1", "stage2", "stage3")
+    """The paper's stages in the order they are run; each starts from the result of those before."""
 
     def component(self, name: str) -> dict[str, Any]:
         """Dimensions of one component; raises RecipeError when the recipe has none."""
@@ -76,6 +78,10 @@ class Recipe:
         if name not in self.jobs:
             raise RecipeError(f"the recipe has no job {name!r}")
         return self.jobs[name]
+
+    def before(self, stage: str) -> tuple[str, ...]:
+        """The stages that come before this one."""
+        return self.order[: self.order.index(stage)]
 
     def run_folder(self, job: str) -> Path:
         """Where a job keeps its checkpoints and logs: `<runs>/<name>/<job>`."""
@@ -118,6 +124,7 @@ def load_recipe(path: Path) -> Recipe:
             sampling=raw["sampling"],
             conditioning=raw.get("conditioning", "caption"),
             licence=raw.get("licence", "MIT"),
+            order=tuple(raw.get("order", ("stage1", "stage2", "stage3"))),
             **folders,
         )
     except KeyError as error:

@@ -44,6 +44,11 @@ class PromptTokenizer:
         """`<s>` and the template with the instruction; the answer follows."""
         return [BOS, *self.encode(self.template.format(instruction=instruction))]
 
+    def bare_prompt(self, instruction: str) -> list[int]:
+        """As `prompt`, without what the template says before its first heading."""
+        template = self.template[self.template.index("###") :]
+        return [BOS, *self.encode(template.format(instruction=instruction))]
+
     def answer(self, text: str, makes_music: bool) -> list[int]:
         """A space and the answer, the eight audio tokens where music is made, and `</s>`."""
         for token in AUDIO_TOKENS:

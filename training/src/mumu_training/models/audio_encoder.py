@@ -20,6 +20,7 @@ PHASES = 4
 # Channels without a filter, only a bias: after the layer norm they tell how loud the frame was,
 # which the norm would otherwise remove.
 LEVEL_CHANNELS = 8
+MODULATION_GAIN = 1.0
 
 
 def build_audio_encoder(dims: Mapping[str, Any]) -> HubertModel:
@@ -63,16 +64,19 @@ def _mel(hertz: float) -> float:
     return 2595 * math.log10(1 + hertz / 700)
 
 
-def gabor_bank(channels: int, kernel: int, rate: int, low: float = 60.0) -> np.ndarray:
-    """`[channels, kernel]`: Hann-windowed cosines in four phases at mel-spaced frequencies (Hz)."""
-    bands = channels // PHASES
+def band_centres(bands: int, rate: int, low: float = 60.0) -> np.ndarray:
+    """`[bands]`: mel-spaced frequencies in hertz up to 0.45 of the rate."""
     mels = np.linspace(_mel(low), _mel(0.45 * rate), bands)
-    hertz = 700 * (10 ** (mels / 2595) - 1)
+    return np.asarray(700 * (10 ** (mels / 2595) - 1))
+
+
+def gabor_bank(bands: int, kernel: int, rate: int) -> np.ndarray:
+    """`[4 * bands, kernel]`: Hann-windowed cosines in four phases at the bands' centres."""
     time = (np.arange(kernel) - kernel / 2) / rate
-    # Low bands use the whole window; high ones a shorter one, for sharper timing.
     rows = []
-    for frequency in hertz:
-        length = min(kernel, max(kernel // 4, int(12 * rate / frequency)))
+    for frequency in band_centres(bands, rate):
+        # Low bands use the whole window; high ones a shorter one, for sharper timing.
+        length = min(kernel, max(kernel // 2, int(16 * rate / frequency)))
         window = np.zeros(kernel)
         start = (kernel - length) // 2
         window[start : start + length] = np.hanning(length)
@@ -83,29 +87,86 @@ def gabor_bank(channels: int, kernel: int, rate: int, low: float = 60.0) -> np.n
 
 
 @torch.no_grad()
-def start_as_filter_bank(model: HubertModel, rate: int) -> None:
-    """Set the first convolution to a Gabor bank and the positional one to modulation filters."""
-    first = model.feature_extractor.conv_layers[0].conv
+def start_as_filter_bank(model: HubertModel, rate: int, samples: Tensor | None = None) -> None:
+    """Set the convolutions so that an untrained encoder already has a spectrum, onsets and a pulse.
+
+    First convolution: the Gabor bank and the level channels. Second: the four rectified phases of a
+    band summed (its level) and that sum's rise (its onsets), half of the channels each. Later ones:
+    a mean over their kernel. Projection: some channels of every group carry the onsets of all, low
+    and high bands. Positional convolution: modulation filters over those. With `samples
+    [songs, samples]`, bands are scaled to be equally strong on them.
+    """
+    layers = [layer.conv for layer in model.feature_extractor.conv_layers]
+    first = layers[0]
     channels, _, kernel = first.weight.shape
     level = LEVEL_CHANNELS if first.bias is not None else 0
+    bands = (channels - level) // PHASES
+    bank = torch.from_numpy(gabor_bank(bands, kernel, rate))
     nn.init.zeros_(first.weight)
-    bank = torch.from_numpy(gabor_bank(channels - level, kernel, rate))
     first.weight[: len(bank), 0] = bank
     if first.bias is not None:
         nn.init.zeros_(first.bias)
-        first.bias[len(bank) :] = torch.logspace(-1.5, 1.0, channels - len(bank))
-    hop = math.prod(model.config.conv_stride)
-    _modulation_bank(model, rate / hop)
+    if samples is not None:
+        strength = first(normalise(samples)[:, None])[:, : len(bank)].abs().mean((0, 2))
+        strength = strength.view(bands, PHASES).mean(1).clamp_min(1e-4)
+        first.weight[: len(bank)] *= 0.5 / strength.repeat_interleave(PHASES)[:, None, None]
+    if first.bias is not None:
+        first.bias[len(bank) :] = torch.logspace(-1.0, 1.0, channels - len(bank))
+    if len(layers) > 1:
+        _levels_and_onsets(layers[1], bands)
+    for layer in layers[2:]:
+        _averages(layer)
+    _onset_channels(model, bands)
+    _modulation_bank(model, rate / math.prod(model.config.conv_stride))
+
+
+def _levels_and_onsets(conv: nn.Conv1d, bands: int) -> None:
+    """Half of the outputs the levels of bands (neighbours merged to fit), half their rise."""
+    out, _, kernel = conv.weight.shape
+    half = out // 2
+    conv.weight.mul_(0.1)
+    rise = torch.where(torch.arange(kernel) < kernel // 2, -1.0, 1.0) * 2
+    for index in range(half):
+        low = index * bands // half
+        high = max(low + 1, (index + 1) * bands // half)
+        inputs = slice(PHASES * low, PHASES * high)
+        scale = 1 / (PHASES * (high - low) * kernel)
+        conv.weight[index, inputs] += scale
+        conv.weight[half + index, inputs] += scale * rise
+
+
+def _averages(conv: nn.Conv1d) -> None:
+    """Each output the mean of its own input over the kernel, plus a little of everything."""
+    out, inner, kernel = conv.weight.shape
+    conv.weight.mul_(0.2)
+    for index in range(min(out, inner)):
+        conv.weight[index, index] += 1 / kernel
+
+
+def _onset_channels(model: HubertModel, bands: int) -> None:
+    """In every group of the positional convolution: onsets of all, of low and of high bands."""
+    projection = model.feature_projection.projection
+    groups = model.config.num_conv_pos_embedding_groups
+    width, inner = projection.weight.shape
+    half = inner // 2
+    size = width // groups
+    for group in range(groups):
+        for place, (low, high) in enumerate(((0, half), (0, half // 4), (half // 2, half))):
+            if place < size:
+                row = projection.weight[group * size + place]
+                row.zero_()
+                row[half + low : half + high] = 3 / (high - low)
 
 
 def _modulation_bank(model: HubertModel, frame_rate: float) -> None:
-    """Positional convolution: cosine and sine pairs between 0.7 and 9 Hz over random channel mixes."""
+    """Positional convolution: cosine and sine pairs between 0.7 and 9 Hz, mostly over the onsets."""
     conv = model.encoder.pos_conv_embed.conv
     direction = conv.parametrizations.weight.original1
     out, inner, kernel = direction.shape
     generator = torch.Generator().manual_seed(7)
     time = (torch.arange(kernel) - kernel / 2) / frame_rate
-    window = torch.hann_window(kernel, periodic=False) ** 0.5
+    # Nowhere zero: Hubert's weight norm divides by each tap's norm over the channels.
+    window = torch.hann_window(kernel + 2, periodic=False)[1:-1] ** 0.5
     hertz = torch.logspace(math.log10(0.7), math.log10(9.0), out // 2)
     # Neighbouring channels share a group; spread each group over the whole range.
     groups = model.config.num_conv_pos_embedding_groups
@@ -113,9 +174,10 @@ def _modulation_bank(model: HubertModel, frame_rate: float) -> None:
     weight = torch.empty(out, inner, kernel)
     for index, position in enumerate(order.tolist()):
         angle = 2 * math.pi * hertz[position] * time
-        mix = torch.randn(inner, 1, generator=generator) / inner**0.5
+        mix = 0.1 * torch.randn(inner, 1, generator=generator)
+        mix[: min(3, inner)] += 1.0
         for part, wave in enumerate((angle.cos(), angle.sin())):
             shape = window * wave
             shape = shape - window * (shape.sum() / window.sum())  # blind to a constant level
-            weight[2 * index + part] = mix * shape / shape.norm()
+            weight[2 * index + part] = MODULATION_GAIN * mix * shape / shape.norm()
     conv.weight = weight  # through the weight-norm parametrisation

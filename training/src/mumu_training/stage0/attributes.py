@@ -106,4 +106,6 @@ class AttributeTables(nn.Module):
         self.image = nn.Linear(SCENE_WIDTH, dim, bias=False)
         self.video = nn.Linear(SCENE_WIDTH, dim, bias=False)
         for table in (self.audio, self.image, self.video):
-            nn.init.normal_(table.weight, std=0.3)
+            nn.init.normal_(
+                table.weight, std=1.0
+            )  # loud enough to be heard in the residual stream at once

@@ -140,10 +140,16 @@ def training_batch(
     )
 
 
-def build_model(dims: dict[str, Any]) -> SupervisedEncoder:
-    """The encoder, started as a filter bank, with its heads."""
+def first_songs(songs: Songs, crop: int, count: int = 24) -> Tensor:
+    """The beginnings of a few songs `[count, crop]`."""
+    pieces = [samples[:crop].astype(np.float32) / 32768 for samples in songs.samples[:count]]
+    return torch.from_numpy(np.stack([np.pad(p, (0, crop - len(p))) for p in pieces]))
+
+
+def build_model(dims: dict[str, Any], samples: Tensor | None = None) -> SupervisedEncoder:
+    """The encoder, started as a filter bank (its bands balanced on `samples`), with its heads."""
     encoder = build_audio_encoder(dims)
-    start_as_filter_bank(encoder, dims["sampling_rate"])
+    start_as_filter_bank(encoder, dims["sampling_rate"], samples)
     sizes = {**labels().sizes(), "tempo": TEMPO_BINS}
     return SupervisedEncoder(encoder, Heads(dims["hidden_size"], sizes))
 
@@ -215,7 +221,7 @@ def run(recipe: Recipe, resume: bool) -> None:
         TrainingJob(
             name=JOB,
             folder=recipe.run_folder(JOB),
-            model=build_model(dims),
+            model=build_model(dims, first_songs(songs, crop)),
             settings=settings,
             batch=batch,
             loss=loss,

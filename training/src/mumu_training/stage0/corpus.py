@@ -78,7 +78,6 @@ class Conversations:
         self,
         recipe: Recipe,
         split: str,
-        seed: int = 0,
         shuffle_attributes: float = 0.0,
         shares: Mapping[str, float] = SHARES,
     ) -> None:

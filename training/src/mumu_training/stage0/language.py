@@ -21,7 +21,7 @@ from mumu_training.loop import TrainingJob, pick_device, restore_model, run_trai
 from mumu_training.models.mumu import Mumu, base_parameters
 from mumu_training.recipe import Recipe
 from mumu_training.stage0.attributes import MUSIC_WIDTH, SCENE_WIDTH, AttributeTables, vector_of
-from mumu_training.stage0.corpus import Conversations, Row
+from mumu_training.stage0.corpus import SHARES, Conversations, Row
 from mumu_training.text import IGNORED, PAD, PromptTokenizer, TokenBatch, pack_answers
 
 JOB = "language"
@@ -72,11 +72,14 @@ class LanguageTeacher(nn.Module):
         return self.mumu.llama.logits(hidden)
 
 
-def attribute_batch(rows: Sequence[Row], tokenizer: PromptTokenizer, limit: int) -> AttributeBatch:
-    """Tokenise rows and look their attributes up."""
+def attribute_batch(
+    rows: Sequence[Row], tokenizer: PromptTokenizer, limit: int, bare: bool = False
+) -> AttributeBatch:
+    """Tokenise rows and look their attributes up. `bare` leaves the template's first words out,
+    which are the same in every row and half of its tokens."""
+    prompt = tokenizer.bare_prompt if bare else tokenizer.prompt
     pairs = [
-        (tokenizer.prompt(row.instruction), tokenizer.answer(row.answer, row.makes_music))
-        for row in rows
+        (prompt(row.instruction), tokenizer.answer(row.answer, row.makes_music)) for row in rows
     ]
     text = pack_answers(pairs, limit)
     vectors = {
@@ -90,7 +93,7 @@ def attribute_batch(rows: Sequence[Row], tokenizer: PromptTokenizer, limit: int)
     following = torch.cat((text.tokens[:, 1:], torch.full((len(rows), 1), PAD)), 1)
     prompts = following.masked_fill((following == PAD) | (text.labels != IGNORED), IGNORED)
     # Nothing is learnt from the template's own words: they are always there.
-    prompts[:, : len(tokenizer.prompt("")) // 2] = IGNORED
+    prompts[:, : len(prompt("")) // 2] = IGNORED
     tensors = {name: torch.from_numpy(value) for name, value in vectors.items()}
     return AttributeBatch(text, prompts, **tensors)
 
@@ -111,10 +114,12 @@ def run(recipe: Recipe, resume: bool = True) -> None:
         recipe.run_folder("tokenizer") / "tokenizer.json", recipe.prompt["template"]
     )
     limit = recipe.component("language")["max_seq_len"]
-    conversations = Conversations(recipe, "train", seed=recipe.seed, shuffle_attributes=0.5)
-    unseen = Conversations(recipe, "valid", seed=recipe.seed, shuffle_attributes=0.0)
+    shares = options.get("shares", SHARES)
+    conversations = Conversations(recipe, "train", shuffle_attributes=0.5, shares=shares)
+    unseen = Conversations(recipe, "valid", shares=shares)
     torch.manual_seed(recipe.seed)
     model = LanguageTeacher(recipe)
+    bare = float(options.get("bare", 0.0))
     prompt_weight = float(options.get("prompt_weight", 0.1))
     valid_rows = unseen.sample(np.random.default_rng(5), int(options.get("valid_documents", 64)))
     valid = [
@@ -151,7 +156,10 @@ def run(recipe: Recipe, resume: bool = True) -> None:
             model=model,
             settings=settings,
             batch=lambda rng: attribute_batch(
-                conversations.sample(rng, settings.batch_size), tokenizer, limit
+                conversations.sample(rng, settings.batch_size),
+                tokenizer,
+                limit,
+                bare=bool(rng.random() < bare),
             ),
             loss=loss,
             seed=recipe.seed,

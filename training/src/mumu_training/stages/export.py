@@ -14,7 +14,7 @@ from mumu_training.loop import TrainingError, load_run
 from mumu_training.recipe import Recipe
 from mumu_training.stage0 import audio_encoder, image_encoder, video_encoder
 from mumu_training.stages.common import load_stage, load_tokenizer
-from mumu_training.stages.stage3 import stage3_evaluation
+from mumu_training.stages.evaluate import read_evaluation
 from mumu_training.text import BOS, EOS, PAD, UNK
 
 # Run folders of the music side and the prefix their tensors take in MusicgenForConditionalGeneration
@@ -81,7 +81,7 @@ def metadata(recipe: Recipe) -> dict[str, Any]:
             "trained_with": "python -m mumu_training all --recipe training/recipes/mini.yaml",
         },
         "training": training,
-        "evaluation": stage3_evaluation(recipe),
+        "evaluation": read_evaluation(recipe),
     }
 
 
@@ -106,4 +106,4 @@ def export(recipe: Recipe, folder: Path, stages: tuple[str, ...]) -> Checkpoint:
 def run(recipe: Recipe, resume: bool = True) -> None:
     """Write the recipe's checkpoint folder from the last stage that has run."""
     del resume  # an export is always whole
-    export(recipe, recipe.checkpoint, ("stage1", "stage2", "stage3"))
+    export(recipe, recipe.checkpoint, recipe.order)

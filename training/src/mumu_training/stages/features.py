@@ -7,6 +7,7 @@ encoder: its fingerprint is stored beside it and another encoder's cache is thro
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import shutil
 from collections.abc import Callable
@@ -17,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mumu_training.data.manifest import ImageRecord, MusicRecord, Record, VideoRecord
+from mumu_training.data.manifest import ImageRecord, MusicRecord, Record, VideoRecord, read_manifest
 from mumu_training.models.audio_encoder import hidden_states
 from mumu_training.models.image_encoder import image_states, pixels_to_tensor
 from mumu_training.models.video_encoder import frames_to_tensor, sample_evenly, video_states
@@ -65,47 +66,73 @@ class FeatureCache:
 
 
 class Features:
-    """The three caches of a recipe."""
+    """The three caches of a recipe. An encoder is loaded when its first states are asked for."""
 
     def __init__(self, recipe: Recipe) -> None:
-        root = recipe.runs / recipe.name / "features"
-        data = recipe.data
-        image_dims = recipe.component("image_encoder")
-        video_dims = recipe.component("video_encoder")
-        audio_model = audio_encoder.load_encoder(recipe)
-        image_model = image_encoder.load_encoder(recipe)
-        video_model = video_encoder.load_encoder(recipe)
+        self._recipe = recipe
+        self._root = recipe.runs / recipe.name / "features"
 
-        def audio(record: Record) -> NDArray[np.float16]:
+    @functools.cached_property
+    def audio(self) -> FeatureCache:
+        """Every layer's states of songs: `[layers + 1, frames, width]`."""
+        model = audio_encoder.load_encoder(self._recipe)
+
+        def compute(record: Record) -> NDArray[np.float16]:
             assert isinstance(record, MusicRecord)
-            samples = media.read_samples(data, record).astype(np.float32) / 32768
+            samples = media.read_samples(self._recipe.data, record).astype(np.float32) / 32768
             with torch.no_grad():
-                states = hidden_states(audio_model, torch.from_numpy(samples)[None])[0]
+                states = hidden_states(model, torch.from_numpy(samples)[None])[0]
             return np.asarray(states.numpy(), dtype=np.float16)
 
-        def image(record: Record) -> NDArray[np.float16]:
+        return FeatureCache(self._root / "audio", model, compute)
+
+    @functools.cached_property
+    def image(self) -> FeatureCache:
+        """Last states of pictures: `[tokens, width]`."""
+        dims = self._recipe.component("image_encoder")
+        model = image_encoder.load_encoder(self._recipe)
+
+        def compute(record: Record) -> NDArray[np.float16]:
             assert isinstance(record, ImageRecord)
-            pixels = media.read_pixels(data, record, image_dims["image_size"])
+            pixels = media.read_pixels(self._recipe.data, record, dims["image_size"])
             with torch.no_grad():
-                states = image_states(image_model, pixels_to_tensor(pixels[None], image_dims))[0]
+                states = image_states(model, pixels_to_tensor(pixels[None], dims))[0]
             return np.asarray(states.numpy(), dtype=np.float16)
 
-        def video(record: Record) -> NDArray[np.float16]:
+        return FeatureCache(self._root / "image", model, compute)
+
+    @functools.cached_property
+    def video(self) -> FeatureCache:
+        """Last states of clips: `[1 + tokens, width]`."""
+        dims = self._recipe.component("video_encoder")
+        model = video_encoder.load_encoder(self._recipe)
+
+        def compute(record: Record) -> NDArray[np.float16]:
             assert isinstance(record, VideoRecord)
-            frames = media.read_frames(data, record)
-            frames = frames[sample_evenly(len(frames), video_dims["num_frames"])]
+            frames = media.read_frames(self._recipe.data, record)
+            frames = frames[sample_evenly(len(frames), dims["num_frames"])]
             with torch.no_grad():
-                states = video_states(video_model, frames_to_tensor(frames[None]))[0]
+                states = video_states(model, frames_to_tensor(frames[None]))[0]
             return np.asarray(states.numpy(), dtype=np.float16)
 
-        self.audio = FeatureCache(root / "audio", audio_model, audio)
-        self.image = FeatureCache(root / "image", image_model, image)
-        self.video = FeatureCache(root / "video", video_model, video)
+        return FeatureCache(self._root / "video", model, compute)
 
     def of(self, record: Record) -> NDArray[np.float16]:
         """States of a record of any kind."""
-        cache = {"music": self.audio, "image": self.image, "video": self.video}[record.kind]
-        return cache.get(record)
+        if record.kind == "music":
+            return self.audio.get(record)
+        return self.image.get(record) if record.kind == "image" else self.video.get(record)
+
+
+def run(recipe: Recipe, resume: bool = True) -> None:
+    """Fill the caches for the train and valid records there are (stages fill what is missing)."""
+    del resume  # what is there already is kept as long as its encoder is the same
+    features = Features(recipe)
+    records = [record for record in read_manifest(recipe.data) if record.split != "test"]
+    for number, record in enumerate(records, start=1):
+        features.of(record)
+        if number % 500 == 0:
+            print(f"features: {number} of {len(records)}", flush=True)
 
 
 def crop_frames(

@@ -119,7 +119,7 @@ def run(recipe: Recipe, resume: bool = True) -> None:
     if WARM_JOB in recipe.jobs:
         warm_start(recipe, features, resume)
     tokenizer = load_tokenizer(recipe)
-    mumu = load_stage(recipe)
+    mumu = load_stage(recipe, *recipe.before(JOB))
     mumu.load_state_dict(warm_state(recipe), strict=False)
     train_understanding(mumu)
     print(f"{JOB}: {count_trainable(mumu)} weights train")

@@ -1,7 +1,8 @@
 """Stage 2, generation: the output projector learns to give what the text encoder gives.
 
 Rows that make music only. The rest is frozen but for the rows of `</s>` and the audio tokens, which
-learn by cross-entropy to follow a caption.
+learn by cross-entropy to follow a caption (unless `token_rows` is off, for a recipe that fits the
+projector last, to the states of the finished language model).
 """
 
 from __future__ import annotations
@@ -48,9 +49,10 @@ def run(recipe: Recipe, resume: bool = True) -> None:
     tokenizer = load_tokenizer(recipe)
     encoder = CaptionEncoder(recipe, tokenizer)
     features = Features(recipe)
-    mumu = load_stage(recipe, "stage1")
+    mumu = load_stage(recipe, *recipe.before(JOB))
     train_projector(mumu)
-    train_token_rows(mumu, tokenizer.audio_ids)
+    if options.get("token_rows", True):
+        train_token_rows(mumu, tokenizer.audio_ids)
     print(f"{JOB}: {count_trainable(mumu.output_projector)} projector weights train")
     conversations = Conversations(recipe, "train", shares=options.get("shares", _SHARES))
     unseen = Conversations(recipe, "valid", shares=options.get("shares", _SHARES))

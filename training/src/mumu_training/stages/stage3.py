@@ -2,7 +2,8 @@
 
 Adapters, prefix queries, gates, norms, biases, LoRA, projector, and the rows of `</s>` and the audio
 tokens. Loss: cross-entropy on answers (the end included), the projected condition's error, and the
-audio-token regulariser.
+audio-token regulariser. With `condition_weight` 0 the projector is left out and no text encoder is
+needed: for a recipe that runs stage 2 last.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from mumu_training.data.manifest import MusicRecord
-from mumu_training.loop import TrainingJob, load_run, pick_device, run_training
+from mumu_training.loop import TrainingJob, pick_device, run_training
 from mumu_training.models.mumu import Mumu
 from mumu_training.recipe import Recipe
 from mumu_training.stage0.corpus import Conversations
@@ -38,11 +39,12 @@ def run(recipe: Recipe, resume: bool = True) -> None:
     options = settings.options
     tokenizer = load_tokenizer(recipe)
     audio_ids = tokenizer.audio_ids
-    encoder = CaptionEncoder(recipe, tokenizer)
+    condition_weight = float(options.get("condition_weight", 1.0))
+    encoder = CaptionEncoder(recipe, tokenizer) if condition_weight > 0 else None
     features = Features(recipe)
-    mumu = load_stage(recipe, "stage1", "stage2")
+    mumu = load_stage(recipe, *recipe.before(JOB))
     train_understanding(mumu)
-    mumu.output_projector.requires_grad_(True)
+    mumu.output_projector.requires_grad_(encoder is not None)
     train_token_rows(mumu, audio_ids)
     print(f"{JOB}: {count_trainable(mumu)} weights train (token matrices only in their nine rows)")
     shares = options.get("shares", {"music": 0.6, "image": 0.13, "video": 0.13, "plain": 0.14})
@@ -51,10 +53,10 @@ def run(recipe: Recipe, resume: bool = True) -> None:
     heard = [r for r in unseen.records["music"] if isinstance(r, MusicRecord)]
     heard = heard[: int(options.get("valid_songs", 64))]
     frames, limit = int(options.get("frames", 200)), mumu.config.max_seq_len
-    condition_weight = float(options.get("condition_weight", 1.0))
     regulariser_weight = float(options.get("regulariser_weight", 0.5))
     device = pick_device()
-    encoder.model.to(device)
+    if encoder is not None:
+        encoder.model.to(device)
 
     def batch(rng: np.random.Generator) -> StageBatch:
         rows = conversations.sample(rng, settings.batch_size)
@@ -69,7 +71,7 @@ def run(recipe: Recipe, resume: bool = True) -> None:
         regulariser = audio_token_regulariser(logits, made.text.labels, audio_ids)
         figures["regulariser"] = float(regulariser.detach())
         total = total + regulariser_weight * regulariser
-        if any(caption is not None for caption in made.captions):
+        if encoder is not None and any(caption is not None for caption in made.captions):
             condition, captions = projected(model, hidden, made, audio_ids)
             distance = condition_loss(condition, encoder.target(captions).to(device))
             figures["condition"] = float(distance.detach())
@@ -96,17 +98,3 @@ def run(recipe: Recipe, resume: bool = True) -> None:
         ),
         resume,
     )
-
-
-def stage3_evaluation(recipe: Recipe) -> dict[str, float]:
-    """The figures of the end of stage 3, as checkpoint.json carries them (empty before)."""
-    state = load_run(recipe.run_folder(JOB))
-    path = recipe.run_folder(JOB) / "log.csv"
-    if state is None or not path.exists():
-        return {}
-    figures: dict[str, float] = {}
-    for line in path.read_text(encoding="utf-8").splitlines()[1:]:
-        _, _, name, value = line.split(",")
-        if name.startswith("valid/"):
-            figures[name.removeprefix("valid/")] = float(value)
-    return figures
