@@ -17,6 +17,7 @@ export function ChannelView({ channel }: { channel: Channel }) {
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
+  const lastTop = useRef(0);
   const dropping = useDrop((files) => composer.current?.attach(files));
   const count = exchanges.length;
 
@@ -29,12 +30,12 @@ export function ChannelView({ channel }: { channel: Channel }) {
     const inner = content.current;
     if (box === null || inner === null) return;
     const follow = new ResizeObserver(() => {
-      if (atEnd.current) box.scrollTop = box.scrollHeight;
+      if (atEnd.current && channel.state.get().exchanges.length > 0) box.scrollTop = box.scrollHeight;
     });
     follow.observe(inner);
     follow.observe(box);
     return () => follow.disconnect();
-  }, []);
+  }, [channel]);
 
   const open = exchanges.findLast(isOpen);
   return (
@@ -44,7 +45,10 @@ export function ChannelView({ channel }: { channel: Channel }) {
         ref={scroller}
         onScroll={(event) => {
           const { scrollHeight, scrollTop, clientHeight } = event.currentTarget;
-          atEnd.current = scrollHeight - scrollTop - clientHeight < NEAR;
+          // What grows meanwhile moves the end away: only going up is leaving it.
+          if (scrollHeight - scrollTop - clientHeight < NEAR) atEnd.current = true;
+          else if (scrollTop < lastTop.current) atEnd.current = false;
+          lastTop.current = scrollTop;
         }}
       >
         <div class="exchanges" ref={content}>
