@@ -37,3 +37,5 @@ function detailOf(thrown: unknown): string {
 }
 
 await main();
+// What was given up while stopping may still hold handles; everything that matters is written by now.
+if (process.argv[2] === 'chat') process.exit();

@@ -2,7 +2,7 @@ import { type Job, UnrecoverableError, WaitingError, Worker } from 'bullmq';
 import { MumuError, toMumuError } from '#contracts/errors';
 import type { Progress } from '#contracts/progress';
 import { type Request, requestSchema } from '#contracts/request';
-import type { DoneResult } from '#contracts/result';
+import { type DoneResult, resultSchema } from '#contracts/result';
 import type { Logger } from '#src/log';
 import { Conversations } from '#src/queue/conversations';
 import { ATTEMPTS, cancelChannel, cancelKey, type QueueName, requestIdOf } from '#src/queue/names';
@@ -47,6 +47,9 @@ export interface JobConsumer {
 
 type QueuedJob = Job<unknown, DoneResult, string, Snapshot>;
 
+/** Held against the contract here, where a bad result fails its own job, not where everyone reads it. */
+const doneResultSchema = resultSchema.refine((result): result is DoneResult => result.status === 'done');
+
 /** Starts taking jobs. */
 export async function consumeJobs(options: ConsumeOptions): Promise<JobConsumer> {
   const { redis, log } = options;
@@ -87,11 +90,13 @@ export async function consumeJobs(options: ConsumeOptions): Promise<JobConsumer>
       controller.signal.throwIfAborted();
       const attempt = job.attemptsMade + 1;
       log.info({ id, command: request.command, attempt }, 'job started');
-      const result = await options.handle(request, {
-        signal: controller.signal,
-        onProgress: (progress) => reporter.report(progress),
-        attempt,
-      });
+      const result = doneResultSchema.parse(
+        await options.handle(request, {
+          signal: controller.signal,
+          onProgress: (progress) => reporter.report(progress),
+          attempt,
+        }),
+      );
       await reporter.close();
       await conversations.end(request, result);
       log.info({ id, timings: result.timings }, 'job done');

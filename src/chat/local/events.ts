@@ -16,34 +16,38 @@ export function installEvents(app: FastifyInstance, context: ServerContext): voi
     for (const response of open) response.end();
   });
 
-  app.get<{ Params: { id: string } }>('/api/requests/:id/events', async (request, reply) => {
-    const id = requestIdSchema.parse(request.params.id);
-    // EventSource connects again whenever a stream ends; 204 tells it to stop.
-    if (request.headers['last-event-id'] === LAST_EVENT) return reply.code(204).send();
-    if ((await context.queue.view(id)) === undefined) {
-      throw new MumuError('not_found', 'There is no such request.');
-    }
-    reply.hijack();
-    const response = reply.raw;
-    open.add(response);
-    response.writeHead(200, {
-      ...(reply.getHeaders() as Record<string, string>),
-      'content-type': 'text/event-stream; charset=utf-8',
-      'cache-control': 'no-store',
-      'x-accel-buffering': 'no',
-    });
-    response.write('retry: 2000\n\n');
-    const heartbeat = setInterval(() => response.write(': still here\n\n'), HEARTBEAT);
-    const stop = context.queue.watch(id, (event) => {
-      response.write(encode(event));
-      if (event.type === 'result') response.end();
-    });
-    response.once('close', () => {
-      clearInterval(heartbeat);
-      stop();
-      open.delete(response);
-    });
-  });
+  app.get<{ Params: { id: string } }>(
+    '/api/requests/:id/events',
+    { exposeHeadRoute: false },
+    async (request, reply) => {
+      const id = requestIdSchema.parse(request.params.id);
+      // EventSource connects again whenever a stream ends; 204 tells it to stop.
+      if (request.headers['last-event-id'] === LAST_EVENT) return reply.code(204).send();
+      if ((await context.queue.view(id)) === undefined) {
+        throw new MumuError('not_found', 'There is no such request.');
+      }
+      reply.hijack();
+      const response = reply.raw;
+      open.add(response);
+      response.writeHead(200, {
+        ...(reply.getHeaders() as Record<string, string>),
+        'content-type': 'text/event-stream; charset=utf-8',
+        'cache-control': 'no-store',
+        'x-accel-buffering': 'no',
+      });
+      response.write('retry: 2000\n\n');
+      const heartbeat = setInterval(() => response.write(': still here\n\n'), HEARTBEAT);
+      const stop = context.queue.watch(id, (event) => {
+        response.write(encode(event));
+        if (event.type === 'result') response.end();
+      });
+      response.once('close', () => {
+        clearInterval(heartbeat);
+        stop();
+        open.delete(response);
+      });
+    },
+  );
 }
 
 /** One server-sent event. JSON holds no line breaks, so one data line is enough. */

@@ -66,7 +66,7 @@ const printedSchema = z.strictObject({
 });
 
 // Each of these starts one or two processes, which takes its time on a busy machine.
-describe('mumu', { timeout: 300_000 }, () => {
+describe('mumu', { timeout: 600_000 }, () => {
   it('answers about a file with one JSON object', async () => {
     const { code, stdout } = await run(['ask', song, 'What is this?', '--seed', '3', '--json']);
     expect(code).toBe(0);
