@@ -12,6 +12,8 @@ import * as v from '#models/graph/verbs';
 export interface BuildOptions {
   /** How the large matrices are kept. Default 'fp32'. */
   precision?: WeightPrecision;
+  /** Whether most products have many rows (encoders): int8 then takes another operator, see linear. Default false. */
+  manyRows?: boolean;
 }
 
 interface Rotary {

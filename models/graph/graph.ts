@@ -62,13 +62,16 @@ export class Graph {
   /** Name of a value -> the name it goes out under. */
   readonly aliases = new Map<string, string>();
   readonly precision: WeightPrecision;
+  /** Whether its matrix products have many rows each (an encoder) or few (a decoder's step). */
+  readonly manyRows: boolean;
   #scopes: string[] = [];
   #uses = new Map<string, number>();
 
   constructor(
     readonly name: string,
-    options: { precision?: WeightPrecision } = {},
+    options: { precision?: WeightPrecision; manyRows?: boolean } = {},
   ) {
+    this.manyRows = options.manyRows ?? false;
     this.precision = options.precision ?? 'fp32';
   }
 

@@ -25,7 +25,7 @@ export interface PlannedGraph {
 
 /**
  * The graphs a checkpoint makes. Quantised packs keep in 32 bit what is small or heard directly (adapters' recurrence,
- * projector, codec), and in 8 bit what a whole answer rests on (the injection).
+ * projector, codec), and in 8 bit what a whole answer rests on (the injection, the encoders).
  * Throws MumuError cannot_do where the checkpoint is of a kind that these graphs do not cover.
  */
 export function planGraphs(
@@ -51,11 +51,12 @@ function understandingGraphs(
   const { dim } = language;
   const options = { precision: dtype };
   const careful = { precision: dtype === 'int4' ? 'int8' : dtype } as const;
+  const encoder = { ...careful, manyRows: true };
   const graphs: PlannedGraph[] = [
     {
       name: 'audio-encoder',
       weights: 'audio.bin',
-      build: () => buildHubert(reader, audio_encoder, options),
+      build: () => buildHubert(reader, audio_encoder, encoder),
     },
     {
       name: 'audio-adapter',
@@ -75,11 +76,11 @@ function understandingGraphs(
     },
   ];
   if (image_encoder) {
-    const build = () => buildVit(reader, { ...image_encoder, dim }, options);
+    const build = () => buildVit(reader, { ...image_encoder, dim }, encoder);
     graphs.push({ name: 'image-encoder', weights: 'image.bin', build });
   }
   if (video_encoder) {
-    const build = () => buildVivit(reader, { ...video_encoder, dim }, options);
+    const build = () => buildVivit(reader, { ...video_encoder, dim }, encoder);
     graphs.push({ name: 'video-encoder', weights: 'video.bin', build });
   }
   return graphs;

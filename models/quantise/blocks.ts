@@ -61,7 +61,7 @@ function blockScale(numbers: Float32Array, start: number, end: number, zero: num
 
 /** One matrix quantised with one scale per output column, for DynamicQuantizeMatMul. */
 export interface ColumnQuantised {
-  /** int8 [columns of the result reversed: in, out]. */
+  /** int8 [in, out]. */
   numbers: Int8Array;
   /** float [out]. */
   scales: Float32Array;

@@ -4,6 +4,8 @@ import { describeWithPython } from './python.js';
 
 /** Largest relative difference that float32 graphs may have from PyTorch: max|a - b| / max|b|. */
 export const TOLERANCE = 1e-4;
+/** Python takes seconds to start, and far longer on a machine that is busy: no test is about that. */
+export const PYTHON_TIMEOUT = 600_000;
 
 /** Tests for a group of comparisons: one Python process makes their cases, one more checks their graphs. */
 export function testParity(group: string, checks: readonly ParityCheck[]): void {
@@ -11,7 +13,7 @@ export function testParity(group: string, checks: readonly ParityCheck[]): void 
     let cases: ParityCases;
     beforeAll(async () => {
       cases = await makeCases(checks.map((check) => check.name));
-    });
+    }, PYTHON_TIMEOUT);
     afterAll(() => cases?.close());
 
     it.each(checks.map((check) => ({ name: check.name, check })))('$name', async ({ check }) => {
@@ -24,8 +26,12 @@ export function testParity(group: string, checks: readonly ParityCheck[]): void 
       }
     });
 
-    it('makes graphs that ONNX itself accepts', async () => {
-      expect(await checkGraphs(checks.flatMap((check) => check.graphs(cases.get(check.name))))).toBe('');
-    });
+    it(
+      'makes graphs that ONNX itself accepts',
+      async () => {
+        expect(await checkGraphs(checks.flatMap((check) => check.graphs(cases.get(check.name))))).toBe('');
+      },
+      PYTHON_TIMEOUT,
+    );
   });
 }

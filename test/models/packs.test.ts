@@ -1,0 +1,152 @@
+import { cp, mkdtemp, open, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { InferenceSession } from 'onnxruntime-node';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { toMumuError } from '#contracts/errors';
+import { readCheckpointMetadata } from '#models/checkpoint/metadata';
+import { openSafetensors } from '#models/checkpoint/safetensors';
+import type { TensorReader } from '#models/checkpoint/tensor-reader';
+import { WeightFile } from '#models/graph/save';
+import { buildPack } from '#models/packs/build';
+import { planGraphs } from '#models/packs/graphs';
+import { listPacks, loadPack, packIsCurrent, verifyPack } from '#models/packs/read';
+import { GRAPH_NAMES } from '#models/packs/schema';
+import { PYTHON_TIMEOUT } from './support/parity-tests.js';
+import { describeWithPython, runPython } from './support/python.js';
+
+it('says that the disk is full when it is', async () => {
+  const file = await WeightFile.create('/dev/full');
+  const failure = await file.store('w', async () => new Uint8Array(8192)).catch((error: unknown) => error);
+  expect(toMumuError(failure).code).toBe('disk_full');
+  await file.close();
+});
+
+describeWithPython('packs', () => {
+  let folder: string;
+  let checkpoint: string;
+  let packs: string;
+  let pack: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'mumu-packs-'));
+    checkpoint = join(folder, 'checkpoint');
+    packs = join(folder, 'packs');
+    pack = join(packs, 'random');
+    await runPython('mumu_training.parity_cases._checkpoint', [checkpoint]);
+    await buildPack(checkpoint, pack);
+  }, PYTHON_TIMEOUT);
+  afterAll(() => rm(folder, { recursive: true }));
+
+  /** Runs `damage` on a copy of the pack. */
+  const damagedPack = async (damage: (copy: string) => Promise<void>): Promise<string> => {
+    const copy = await mkdtemp(join(folder, 'damaged-'));
+    await cp(pack, copy, { recursive: true });
+    await damage(copy);
+    return copy;
+  };
+
+  it('holds every graph, each of which onnxruntime opens, and passes its own checksums', async () => {
+    const { manifest, graph } = await loadPack(pack);
+    expect(new Set(manifest.graphs)).toEqual(new Set(GRAPH_NAMES));
+    for (const name of manifest.graphs) {
+      const session = await InferenceSession.create(graph(name), {
+        intraOpNumThreads: 1,
+        logSeverityLevel: 3,
+      });
+      expect(session.outputNames.length).toBeGreaterThan(0);
+      await session.release();
+    }
+    expect((await verifyPack(pack)).name).toBe('random');
+    expect(manifest.audioEncoder).toMatchObject({
+      sampleRate: 24000,
+      hop: 960,
+      receptiveField: 480 + 3 * 240 + 3 * 480,
+    });
+    expect(manifest.music?.decoder).toMatchObject({
+      frameRate: 25,
+      windowFrames: 100,
+      codebooks: 4,
+      headDim: 8,
+    });
+    expect(manifest.music?.codec).toMatchObject({ hop: 640, codebooks: 4 });
+    expect(manifest.language).toMatchObject({ injectedLayers: 3, headDim: 16, context: 256 });
+    expect(manifest.tokenizer.audioTokens).toHaveLength(8);
+  });
+
+  it('is listed, and current until its checkpoint changes', async () => {
+    expect(await listPacks(packs)).toMatchObject([{ name: 'random', manifest: { dtype: 'fp32' } }]);
+    expect(await listPacks(join(folder, 'nowhere'))).toEqual([]);
+    expect(await packIsCurrent(pack, checkpoint)).toBe(true);
+    const changed = join(folder, 'changed');
+    await cp(checkpoint, changed, { recursive: true });
+    const text = await readFile(join(changed, 'checkpoint.json'), 'utf8');
+    await writeFile(join(changed, 'checkpoint.json'), text.replace('"version": "0"', '"version": "1"'));
+    expect(await packIsCurrent(pack, changed)).toBe(false);
+    expect(await packIsCurrent(join(packs, 'none'), checkpoint)).toBe(false);
+  });
+
+  it('names the file that is damaged', async () => {
+    const short = await damagedPack((copy) => truncate(join(copy, 'music.bin'), 4096));
+    await expect(loadPack(short)).rejects.toMatchObject({ code: 'damaged_pack' });
+    await expect(loadPack(short)).rejects.toThrow('music.bin');
+    const flipped = await damagedPack(async (copy) => {
+      const file = await open(join(copy, 'language.bin'), 'r+');
+      await file.write(Uint8Array.of(0x5a), 0, 1, 5000);
+      await file.close();
+    });
+    await expect(loadPack(flipped)).resolves.toBeDefined();
+    await expect(verifyPack(flipped)).rejects.toThrow('language.bin');
+    const missing = await damagedPack((copy) => rm(join(copy, 'projector.onnx')));
+    await expect(loadPack(missing)).rejects.toThrow('projector.onnx');
+    const garbled = await damagedPack((copy) =>
+      writeFile(join(copy, 'pack.json'), '{"format": "mumu-pack/1"}'),
+    );
+    await expect(loadPack(garbled)).rejects.toMatchObject({ code: 'damaged_pack' });
+    await expect(loadPack(join(folder, 'nowhere'))).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  it('keeps the old pack when a build fails, and leaves nothing behind', async () => {
+    const broken = join(folder, 'broken');
+    await cp(checkpoint, broken, { recursive: true });
+    await truncate(join(broken, 'model.safetensors'), 100_000);
+    await expect(buildPack(broken, pack)).rejects.toMatchObject({ code: 'damaged_pack' });
+    await expect(buildPack(broken, pack)).rejects.toThrow('model.safetensors');
+    await expect(buildPack(join(folder, 'nowhere'), pack)).rejects.toMatchObject({ code: 'not_found' });
+    await verifyPack(pack);
+    expect(await readdir(packs)).toEqual(['random']);
+  });
+
+  it('is replaced by a new build, quantised if asked to', async () => {
+    const seen: string[] = [];
+    const out = join(folder, 'again');
+    await buildPack(checkpoint, out);
+    const manifest = await buildPack(checkpoint, out, {
+      dtype: 'int8',
+      onProgress: ({ graph, done, of }) => seen.push(`${done}/${of} ${graph}`),
+    });
+    expect(manifest.dtype).toBe('int8');
+    expect((await verifyPack(out)).dtype).toBe('int8');
+    expect(seen).toHaveLength(GRAPH_NAMES.length);
+    expect(seen[0]).toBe(`0/${GRAPH_NAMES.length} audio-encoder`);
+  });
+
+  it('says what does not fit: dims, tokens, a prefix of several vectors', async () => {
+    const edited = join(folder, 'edited');
+    await cp(checkpoint, edited, { recursive: true });
+    const text = await readFile(join(checkpoint, 'checkpoint.json'), 'utf8');
+    const build = async (from: string, to: string) => {
+      expect(text).toContain(from);
+      await writeFile(join(edited, 'checkpoint.json'), text.replace(from, to));
+      return buildPack(edited, join(folder, 'never'));
+    };
+    await expect(build('"conv_kernel": [', '"conv_kernel": "wide", "was": [')).rejects.toThrow('conv_kernel');
+    await expect(build('"format": "mumu-checkpoint/1"', '"format": "other/2"')).rejects.toThrow('format');
+    const reader = await openSafetensors(join(checkpoint, 'model.safetensors'));
+    const longPrefix: TensorReader = Object.create(reader, {
+      shape: { value: (name: string) => (name === 'prefix_query.weight' ? [30, 64] : reader.shape(name)) },
+    });
+    const metadata = await readCheckpointMetadata(checkpoint);
+    expect(() => planGraphs(longPrefix, metadata, 'fp32')).toThrow('30 prefix vectors for 3 injected layers');
+    await reader.close();
+  });
+});
