@@ -39,6 +39,8 @@ class MusicgenBuilder {
     readonly g: v.Graph,
     readonly reader: TensorReader,
     readonly config: MusicgenDecoderConfig,
+    /** Whether x has one position only: heads then come apart without moving anything. */
+    readonly single = false,
   ) {
     this.heads = config.num_attention_heads;
     this.headDim = config.hidden_size / this.heads;
@@ -110,6 +112,18 @@ class MusicgenBuilder {
     }));
   }
 
+  /** [B, S, D] -> [B, H, S, Dh]. */
+  apart(x: v.Value): v.Value {
+    const { g, heads, headDim } = this;
+    return this.single ? v.reshape(g, x, [0, heads, 1, headDim]) : v.splitHeads(g, x, heads, headDim);
+  }
+
+  /** [B, H, S, Dh] -> [B, S, D]. */
+  joined(x: v.Value): v.Value {
+    const { g, heads, headDim } = this;
+    return this.single ? v.reshape(g, x, [0, 1, heads * headDim]) : v.joinHeads(g, x, heads, headDim);
+  }
+
   everyLayer<T>(make: (layer: number) => T): T[] {
     return Array.from({ length: this.config.num_hidden_layers }, (_, layer) => make(layer));
   }
@@ -121,26 +135,22 @@ class MusicgenBuilder {
     selfAttention: SelfAttention,
     cross: { key: v.Value; value: v.Value; mask: v.Value },
   ): v.Value {
-    const { g, config, heads, headDim } = this;
+    const { g, config } = this;
     const name = `layers.${index}`;
     const width = config.hidden_size;
-    const apart = (value: v.Value) => v.splitHeads(g, value, heads, headDim);
-    const joined = (value: v.Value) => v.joinHeads(g, value, heads, headDim);
     return g.scope(name, () => {
       const own = ['q', 'k', 'v'].map((part) => `${name}.self_attn.${part}_proj`);
       const fused = this.linear(this.norm(`${name}.self_attn_layer_norm`, x), ...own);
-      const [query, key, value] = v.split(g, fused, -1, [width, width, width]).map(apart) as [
-        v.Value,
-        v.Value,
-        v.Value,
-      ];
-      const attended = joined(selfAttention(query, key, value, index));
+      const [query, key, value] = v
+        .split(g, fused, -1, [width, width, width])
+        .map((part) => this.apart(part)) as [v.Value, v.Value, v.Value];
+      const attended = this.joined(selfAttention(query, key, value, index));
       const mixed = v.add(g, x, this.linear(attended, `${name}.self_attn.out_proj`));
 
       const normed = this.norm(`${name}.encoder_attn_layer_norm`, mixed);
-      const asked = apart(this.linear(normed, `${name}.encoder_attn.q_proj`));
+      const asked = this.apart(this.linear(normed, `${name}.encoder_attn.q_proj`));
       const told = v.attend(g, asked, cross.key, cross.value, { mask: cross.mask, scale: this.scale });
-      const informed = v.add(g, mixed, this.linear(joined(told), `${name}.encoder_attn.out_proj`));
+      const informed = v.add(g, mixed, this.linear(this.joined(told), `${name}.encoder_attn.out_proj`));
 
       const inner = this.linear(this.norm(`${name}.final_layer_norm`, informed), `${name}.fc1`);
       const active = v.activation(g, config.activation_function, inner);
@@ -157,15 +167,6 @@ class MusicgenBuilder {
     const precision = g.precision === 'int4' ? 'int8' : g.precision;
     const scores = v.linear(g, this.norm('layer_norm', x), stacked(heads), { precision });
     return v.reshape(g, scores, [0, config.num_codebooks, config.vocab_size]);
-  }
-
-  /** Rows of every layer under each other along a new first axis. */
-  overLayers(rows: readonly v.Value[]): v.Value {
-    return v.concat(
-      this.g,
-      rows.map((row) => v.unsqueeze(this.g, row, [0])),
-      0,
-    );
   }
 }
 
@@ -198,8 +199,8 @@ export function buildMusicCondition(
     const both = b.linear(seen, `${name}.k_proj`, `${name}.v_proj`);
     const parts = v.split(g, both, -1, [width, width]);
     for (const [index, kind] of ['key', 'value'].entries()) {
-      const apart = v.splitHeads(g, parts[index] as v.Value, b.heads, b.headDim);
-      g.output(`cross_${kind}.${layer}`, apart, 'float32', ['B', b.heads, 'Lc', b.headDim]);
+      const rows = b.apart(parts[index] as v.Value);
+      g.output(`cross_${kind}.${layer}`, rows, 'float32', ['B', b.heads, 'Lc', b.headDim]);
     }
   });
   return g;
@@ -224,8 +225,8 @@ export function buildMusicPrefill(
   const keys: v.Value[] = [];
   const values: v.Value[] = [];
   const whole: SelfAttention = (query, key, value) => {
-    keys.push(key);
-    values.push(value);
+    keys.push(v.unsqueeze(g, key, [0]));
+    values.push(v.unsqueeze(g, value, [0]));
     return v.attend(g, query, key, value, { mask: causal, scale: b.scale });
   };
   let x = v.add(g, b.embed(codes), b.positions(positions));
@@ -233,8 +234,8 @@ export function buildMusicPrefill(
   const dims = [config.num_hidden_layers, 'B', b.heads, 'S', b.headDim];
   const logits = b.logits(v.sliceFrom(g, x, 1, -1));
   g.output('logits', logits, 'float32', ['B', config.num_codebooks, config.vocab_size]);
-  g.output('keys', b.overLayers(keys), 'float32', dims);
-  g.output('values', b.overLayers(values), 'float32', dims);
+  g.output('keys', v.concat(g, keys, 0), 'float32', dims);
+  g.output('values', v.concat(g, values, 0), 'float32', dims);
   return g;
 }
 
@@ -251,7 +252,7 @@ export function buildMusicStep(
   options: BuildOptions = {},
 ): v.Graph {
   const g = new v.Graph('music-step', options);
-  const b = new MusicgenBuilder(g, reader, config);
+  const b = new MusicgenBuilder(g, reader, config, true);
   const codes = g.input('codes', 'int64', ['B', config.num_codebooks]);
   const position = g.input('position', 'int64', [1]);
   const cacheMask = g.input('mask', 'float32', ['C']);
@@ -265,8 +266,8 @@ export function buildMusicStep(
   const keys: v.Value[] = [];
   const values: v.Value[] = [];
   const overCache: SelfAttention = (query, key, value, layer) => {
-    keys.push(v.reshape(g, key, [0, b.heads, b.headDim]));
-    values.push(v.reshape(g, value, [0, b.heads, b.headDim]));
+    keys.push(v.reshape(g, key, [1, -1, b.heads, b.headDim]));
+    values.push(v.reshape(g, value, [1, -1, b.heads, b.headDim]));
     const cache = caches[layer] as { keyCache: v.Value; valueCache: v.Value };
     return v.splitAttention(g, { query, key, value, ...cache, mask: cacheMask }, { scale: b.scale });
   };
@@ -275,7 +276,7 @@ export function buildMusicStep(
     x = b.layer(x, index, overCache, { key, value, mask });
   const dims = [config.num_hidden_layers, 'B', b.heads, b.headDim];
   g.output('logits', b.logits(x), 'float32', ['B', config.num_codebooks, config.vocab_size]);
-  g.output('new_keys', b.overLayers(keys), 'float32', dims);
-  g.output('new_values', b.overLayers(values), 'float32', dims);
+  g.output('new_keys', v.concat(g, keys, 0), 'float32', dims);
+  g.output('new_values', v.concat(g, values, 0), 'float32', dims);
   return g;
 }
