@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { FileRef, Request } from '#contracts/request';
 import type { Result } from '#contracts/result';
 import { probe } from '#inference/media/probe';
@@ -15,6 +15,8 @@ import { randomPack } from '#test/support/random-pack';
 import { startTestRedis, type TestRedis } from '#test/support/redis';
 import { makeRequest } from '#test/support/requests';
 
+// Processes start and die here; on a machine that is busy otherwise each start takes its time.
+vi.setConfig({ testTimeout: 240_000 });
 const log = createLogger('silent');
 const KEEP = 3600_000;
 const fixtures = fixtureFolder();
