@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { buildCodecDecoder, encodecConfigSchema } from '#models/architectures/encodec';
+import { buildCodecDecoder, buildCodecEncoder, encodecConfigSchema } from '#models/architectures/encodec';
 import { musicgenDecoderConfigSchema } from '#models/architectures/musicgen';
 import { buildProjector, projectorConfigSchema } from '#models/architectures/projector';
 import { buildTextEncoder, relativeBucket, t5ConfigSchema } from '#models/architectures/t5';
@@ -10,7 +10,13 @@ import { compare, randomFloats } from './support/compare.js';
 import { musicChecks, noWeights } from './support/parity-music.js';
 import { closeMusicgen, generateMusic, openMusicgen, patternOf } from './support/parity-musicgen.js';
 import { testParity } from './support/parity-tests.js';
-import { musicgenShapes, projectorShapes, randomReader, t5Shapes } from './support/random-weights.js';
+import {
+  encodecShapes,
+  musicgenShapes,
+  projectorShapes,
+  randomReader,
+  t5Shapes,
+} from './support/random-weights.js';
 import { floatsOf, integers, runGraph, type TestTensor } from './support/session.js';
 
 // Guards against: relative positions in the wrong bucket, scaled T5 scores, the kind of GELU, post-norm taken for
@@ -138,6 +144,56 @@ describe('T5 buckets', () => {
     const distances = [0, -1, 1, -7, -8, 7, 16, -127, -128, -5000, 5000];
     const buckets = distances.map((distance) => relativeBucket(distance, 32, 128));
     expect(buckets).toEqual([0, 1, 17, 7, 8, 23, 26, 15, 15, 15, 31]);
+  });
+});
+
+describe('stereo through the mono codec', () => {
+  const config = encodecConfigSchema.parse({
+    sampling_rate: 1200,
+    hidden_size: 8,
+    num_filters: 4,
+    upsampling_ratios: [3, 2],
+    codebook_size: 16,
+    target_bandwidths: [1.6],
+    use_causal_conv: false,
+    num_lstm_layers: 1,
+  });
+  const weights = randomReader(encodecShapes(config), 11);
+
+  it('decodes the even codebooks to the left, the odd ones to the right', async () => {
+    const frames = 9;
+    const codes = Array.from(randomFloats(4 * frames, 12), (number) => Math.floor((number + 1) * 8));
+    const stereo = await runGraph(buildCodecDecoder(weights, config, { channels: 2 }), {
+      codes: integers([1, 4, frames], codes),
+    });
+    expect(stereo.waveform?.dims).toEqual([1, 2, frames * 6]);
+    for (const channel of [0, 1]) {
+      const own = [channel, channel + 2].flatMap((row) => codes.slice(row * frames, (row + 1) * frames));
+      const mono = await runGraph(buildCodecDecoder(weights, config), {
+        codes: integers([1, 2, frames], own),
+      });
+      const side = floatsOf(stereo, 'waveform').subarray(channel * frames * 6, (channel + 1) * frames * 6);
+      expect(compare(side, floatsOf(mono, 'waveform')).largest).toBeLessThan(1e-5);
+    }
+  });
+
+  it('interleaves the codes of both sides', async () => {
+    const samples = 50;
+    const waveform = randomFloats(2 * samples, 13);
+    const stereo = await runGraph(buildCodecEncoder(weights, config, { channels: 2 }), {
+      waveform: { dims: [1, 2, samples], data: waveform },
+    });
+    const frames = Math.ceil(samples / 6);
+    expect(stereo.codes?.dims).toEqual([1, 4, frames]);
+    const together = Array.from(stereo.codes?.data ?? [], Number);
+    for (const channel of [0, 1]) {
+      const side = waveform.slice(channel * samples, (channel + 1) * samples);
+      const mono = await runGraph(buildCodecEncoder(weights, config), {
+        waveform: { dims: [1, 1, samples], data: side },
+      });
+      const own = [channel, channel + 2].flatMap((row) => together.slice(row * frames, (row + 1) * frames));
+      expect(own).toEqual(Array.from(mono.codes?.data ?? [], Number));
+    }
   });
 });
 
