@@ -12,22 +12,29 @@ from numpy.typing import NDArray
 from transformers import EncodecModel
 
 from mumu_training.data.manifest import MusicRecord
-from mumu_training.generation.codec import encode_song
+from mumu_training.generation.codec import encode_songs_together
 from mumu_training.generation.songs import load_song
 
 Codes = Mapping[str, NDArray[np.uint16]]
 
 
 def encode_songs(
-    codec: EncodecModel, folder: Path, records: Sequence[MusicRecord]
+    codec: EncodecModel, folder: Path, records: Sequence[MusicRecord], together: int = 4
 ) -> dict[str, NDArray[np.uint16]]:
-    """Codes `[codebooks, frames]` of every song, by id."""
+    """Codes `[codebooks, frames]` of every song, by id, `together` of them at a time.
+
+    Songs of like length go together, so that padding changes little of what is near their end.
+    """
     rate = codec.config.sampling_rate
-    made = {}
-    for number, record in enumerate(records, start=1):
-        made[record.id] = encode_song(codec, load_song(folder / record.path, rate))
-        if number % 250 == 0:
-            print(f"tokens: {number} of {len(records)} songs", flush=True)
+    ordered = sorted(records, key=lambda record: record.seconds)
+    made: dict[str, NDArray[np.uint16]] = {}
+    for first in range(0, len(ordered), together):
+        group = ordered[first : first + together]
+        songs = [load_song(folder / record.path, rate) for record in group]
+        for record, codes in zip(group, encode_songs_together(codec, songs), strict=True):
+            made[record.id] = codes
+        if first % 200 == 0:
+            print(f"tokens: {first} of {len(ordered)} songs", flush=True)
     return made
 
 
@@ -50,5 +57,5 @@ def read_cache(path: Path) -> dict[str, NDArray[np.uint16]]:
     try:
         with np.load(path) as stored:
             return {name: stored[name] for name in stored.files}
-    except (zipfile.BadZipFile, OSError) as error:
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise ValueError(f"{path.name} is damaged ({error}); delete it to make it again") from error

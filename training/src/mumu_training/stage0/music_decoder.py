@@ -92,9 +92,17 @@ class SongCodes:
         codes: Mapping[str, NDArray[np.uint16]],
         tokenizer: PromptTokenizer,
         frame_rate: int,
+        frames: int,
         longest: int,
     ) -> None:
-        self.records = list(records)
+        """Crops have `frames` frames; songs that are shorter are left out.
+
+        Raises ValueError when that leaves none.
+        """
+        self.records = [r for r in records if codes[r.id].shape[1] >= frames]
+        if not self.records:
+            raise ValueError(f"no song has the {frames} frames of a crop")
+        self.frames = frames
         self._codes = codes
         self._tokenizer = tokenizer
         self._rate = frame_rate
@@ -117,20 +125,15 @@ class SongCodes:
             return 0
         return beats[int(rng.integers(len(beats)))]
 
-    def batch(
-        self, rng: np.random.Generator, size: int, frames: int, options: Mapping[str, Any]
-    ) -> MusicBatch:
-        """A random batch of crops of `frames`; songs that are shorter are left out."""
+    def batch(self, rng: np.random.Generator, size: int, options: Mapping[str, Any]) -> MusicBatch:
+        """A random batch of crops."""
         pieces: list[NDArray[np.int64]] = []
         captions: list[list[int]] = []
-        while len(pieces) < size:
+        for _ in range(size):
             record = self.records[int(rng.integers(len(self.records)))]
             codes = self._codes[record.id]
-            spare = codes.shape[1] - frames
-            if spare < 0:
-                continue
-            first = self.start(record, rng, spare)
-            pieces.append(codes[:, first : first + frames].astype(np.int64))
+            first = self.start(record, rng, codes.shape[1] - self.frames)
+            pieces.append(codes[:, first : first + self.frames].astype(np.int64))
             text = self.caption(record, rng, float(options.get("full_captions", 0.35)))
             captions.append(self._tokenizer.encode(text))
         ids, mask = caption_batch(captions, self._longest)
@@ -152,7 +155,7 @@ def batch_loss(model: nn.Module, batch: MusicBatch) -> Tensor:
     return model.losses(batch.codes, batch.ids, batch.mask, batch.keep)
 
 
-def evaluate(model: nn.Module, songs: SongCodes, frames: int, batches: int) -> dict[str, float]:
+def evaluate(model: nn.Module, songs: SongCodes, batches: int) -> dict[str, float]:
     """Loss on held-out songs with their own captions, with another song's, and with none.
 
     The difference between the first two is how much the decoder listens to its caption.
@@ -160,7 +163,7 @@ def evaluate(model: nn.Module, songs: SongCodes, frames: int, batches: int) -> d
     rows = []
     for index in range(batches):
         rng = np.random.default_rng(index)
-        batch = songs.batch(rng, 8, frames, {"caption_dropout": 0.0, "full_captions": 1.0})
+        batch = songs.batch(rng, 8, {"caption_dropout": 0.0, "full_captions": 1.0})
         own = batch_loss(model, batch)
         order = torch.arange(8).roll(1)
         other = batch_loss(
@@ -185,16 +188,16 @@ def run(recipe: Recipe, resume: bool = True) -> dict[str, float]:
     valid = wait_for_songs(recipe.data, "valid", 1)
     codes = cached_codes(recipe, [*records, *valid])
     longest = int(recipe.component("text_encoder").get("max_tokens", 32))
-    train_songs = SongCodes(records, codes, tokenizer, config.frame_rate, longest)
-    valid_songs = SongCodes(valid, codes, tokenizer, config.frame_rate, longest)
     frames = round(float(options.get("crop_seconds", 10)) * config.frame_rate)
+    rest = (codes, tokenizer, config.frame_rate, frames, longest)
+    train_songs, valid_songs = SongCodes(records, *rest), SongCodes(valid, *rest)
     weights = list(options.get("codebook_weights", [1.0] * config.num_quantizers))
     torch.manual_seed(recipe.seed)
     model = build_model(recipe, float(options.get("dropout", 0.0)))
     means: dict[str, float] = {}
 
     def batch(rng: np.random.Generator) -> MusicBatch:
-        return train_songs.batch(rng, settings.batch_size, frames, options)
+        return train_songs.batch(rng, settings.batch_size, options)
 
     def loss(trained: nn.Module, made: MusicBatch) -> tuple[Tensor, Mapping[str, float]]:
         books = batch_loss(trained, made)
@@ -212,7 +215,7 @@ def run(recipe: Recipe, resume: bool = True) -> dict[str, float]:
             loss=loss,
             seed=recipe.seed,
             evaluate=lambda trained: evaluate(
-                trained, valid_songs, frames, int(options.get("valid_batches", 6))
+                trained, valid_songs, int(options.get("valid_batches", 6))
             ),
         ),
         resume,

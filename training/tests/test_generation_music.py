@@ -1,0 +1,283 @@
+"""The music decoder against transformers: delay pattern, losses, guidance, generation, resume."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import EncodecModel, MusicgenForConditionalGeneration
+
+from mumu_training.data.manifest import MusicAttributes, MusicRecord
+from mumu_training.generation.codec import codec_config
+from mumu_training.generation.delay import delay, undelay
+from mumu_training.generation.export import half_state, load_part, save_part
+from mumu_training.generation.music_model import (
+    MusicModel,
+    caption_batch,
+    music_decoder_config,
+    text_encoder_config,
+    whole_model,
+)
+from mumu_training.generation.sample import figures
+from mumu_training.generation.token_cache import read_cache, write_cache
+from mumu_training.loop import TrainingJob, restore_model, run_training
+from mumu_training.recipe import JobSettings
+from mumu_training.stage0.music_decoder import MusicBatch, SongCodes, batch_loss, weighted
+
+BOOKS, VOCAB, PAD = 3, 32, 32
+
+
+def tiny_model(seed: int = 0) -> MusicModel:
+    torch.manual_seed(seed)
+    text = {
+        "vocab_size": 64,
+        "d_model": 16,
+        "d_kv": 8,
+        "d_ff": 32,
+        "num_layers": 2,
+        "num_heads": 2,
+        "max_tokens": 32,
+    }
+    music = {
+        "vocab_size": VOCAB,
+        "hidden_size": 24,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "ffn_dim": 48,
+        "num_codebooks": BOOKS,
+        "max_position_embeddings": 64,
+        "window_seconds": 1,
+        "top_k": 4,
+        "guidance_scale": 3.0,
+    }
+    model = MusicModel(text_encoder_config(text), music_decoder_config(music))
+    with torch.no_grad():  # fresh weights are so small that nothing would depend on anything
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.mul_(4.0)
+    return model
+
+
+def tiny_codec() -> EncodecModel:
+    torch.manual_seed(3)
+    values = {
+        "sampling_rate": 16000,
+        "hidden_size": 16,
+        "num_filters": 8,
+        "upsampling_ratios": [4, 4, 2],
+        "use_causal_conv": False,
+        "num_lstm_layers": 1,
+        "codebook_size": VOCAB,
+        "num_quantizers": BOOKS,
+    }
+    codec = EncodecModel(codec_config(values))
+    for layer in codec.quantizer.layers:
+        layer.codebook.embed.normal_()
+    return codec.eval()
+
+
+def tiny_batch(size: int = 2, frames: int = 12) -> MusicBatch:
+    generator = torch.Generator().manual_seed(5)
+    codes = torch.randint(VOCAB, (size, BOOKS, frames), generator=generator)
+    ids, mask = caption_batch([[7 + row] * (3 + row) for row in range(size)], 32)
+    return MusicBatch(codes, ids, mask, torch.ones(size, dtype=torch.long))
+
+
+def test_delay_pattern_is_transformers() -> None:
+    """With the whole song as a prompt, build_delay_pattern_mask lays it out the same way."""
+    codes = tiny_batch().codes
+    model = tiny_model()
+    steps = delay(codes, PAD)
+    start = torch.full((2, BOOKS, 1), PAD)
+    prompt = torch.cat([start, codes], dim=2).reshape(2 * BOOKS, -1)
+    _, pattern = model.decoder.build_delay_pattern_mask(prompt, PAD, max_length=steps.shape[-1])
+    torch.testing.assert_close(pattern.reshape(steps.shape), steps)
+    torch.testing.assert_close(undelay(steps), codes)
+
+
+def test_loss_is_transformers_loss() -> None:
+    """Its labels are the delayed codes; it shifts them right itself and ignores the padding."""
+    batch, model = tiny_batch(), tiny_model().eval()
+    whole = whole_model(model, tiny_codec())
+    whole.config.decoder.decoder_start_token_id = PAD
+    labels = delay(batch.codes, PAD)[..., 1:].transpose(1, 2)
+    with torch.no_grad():
+        ours = batch_loss(model, batch).mean()
+        theirs = whole(input_ids=batch.ids, attention_mask=batch.mask, labels=labels).loss
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_a_dropped_caption_is_the_unconditional_half_of_guidance() -> None:
+    """Zero states with a mask (ours, in training) or without (transformers' generate) are one."""
+    batch, model = tiny_batch(), tiny_model().eval()
+    batch.keep[1] = 0
+    whole = whole_model(model, tiny_codec())
+    steps = delay(batch.codes, PAD)[..., :-1]
+    null = whole.get_unconditional_inputs(2)
+    with torch.no_grad():
+        condition = model.condition(batch.ids, batch.mask, batch.keep)
+        ours = model.logits(steps, condition, batch.mask)
+        theirs = whole(
+            encoder_outputs=(null.encoder_outputs[0],),
+            attention_mask=null.attention_mask,
+            decoder_input_ids=steps.reshape(2 * BOOKS, -1),
+        ).logits.reshape(ours.shape)
+    torch.testing.assert_close(ours[1], theirs[1], rtol=1e-4, atol=1e-5)
+    assert float((ours[0] - theirs[0]).abs().max()) > 1e-3
+
+
+def test_generate_follows_the_guided_logits() -> None:
+    """Greedy generation with guidance 3 equals stepping our own logits by hand."""
+    frames, guidance = 6, 3.0
+    batch, model, codec = tiny_batch(1), tiny_model().eval(), tiny_codec()
+    whole = whole_model(model, codec)
+    with torch.no_grad():
+        wave = whole.generate(
+            input_ids=batch.ids,
+            attention_mask=batch.mask,
+            do_sample=False,
+            guidance_scale=guidance,
+            max_length=frames + BOOKS,
+        )
+        steps = torch.full((1, BOOKS, 1), PAD)
+        conditions = [
+            model.condition(batch.ids, batch.mask, torch.tensor([kept])) for kept in (1, 0)
+        ]
+        for place in range(1, frames + BOOKS):
+            with_text, without = (
+                model.logits(steps, states, batch.mask)[:, :, -1] for states in conditions
+            )
+            chosen = (without + guidance * (with_text - without)).argmax(dim=-1)
+            for book in range(BOOKS):
+                if not book < place <= book + frames:
+                    chosen[:, book] = PAD
+            steps = torch.cat([steps, chosen[..., None]], dim=2)
+        codes = undelay(steps)
+        ours = codec.decode(codes[None], [None]).audio_values
+    torch.testing.assert_close(wave, ours, rtol=1e-4, atol=1e-5)
+
+
+def _job(folder: Path, **changes: int) -> TrainingJob:
+    batch = tiny_batch(2)
+    return TrainingJob(
+        name="music",
+        folder=folder,
+        model=tiny_model(),
+        settings=JobSettings(steps=60, batch_size=2, lr=1e-2, warmup_steps=2, schedule="constant"),
+        batch=lambda rng: batch,
+        loss=lambda model, made: (weighted(batch_loss(model, made), [2.0, 1.0, 1.0]), {}),
+        **changes,
+    )
+
+
+def test_two_songs_are_learnt_by_heart_and_told_apart_by_their_captions(tmp_path: Path) -> None:
+    job = _job(tmp_path)
+    batch = tiny_batch(2)
+    before = batch_loss(job.model, batch).mean().item()
+    run_training(job)
+    model = job.model.eval()
+    with torch.no_grad():
+        after = batch_loss(model, batch)
+        swapped = MusicBatch(batch.codes, batch.ids.flip(0), batch.mask.flip(0), batch.keep)
+        other = batch_loss(model, swapped)
+    assert float(after.mean()) < 0.3 * before
+    assert float(other[0]) > 2 * float(after[0])
+
+
+def test_resumed_training_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
+    run_training(_job(tmp_path / "whole", stop_at_step=8))
+    run_training(_job(tmp_path / "parts", stop_at_step=5))
+    run_training(_job(tmp_path / "parts", stop_at_step=8))
+    states = []
+    for name in ("whole", "parts"):
+        model = tiny_model(9)
+        restore_model(model, tmp_path / name)
+        states.append(model.state_dict())
+    for name, value in states[0].items():
+        torch.testing.assert_close(states[1][name], value, msg=name)
+
+
+def test_saved_names_are_those_of_transformers(tmp_path: Path) -> None:
+    """What is saved loads into MusicgenForConditionalGeneration itself, tied embedding included."""
+    model, codec = tiny_model(), tiny_codec()
+    save_part(tmp_path, model, model.config)
+    state = half_state(model)
+    state |= {f"audio_encoder.{name}": value for name, value in half_state(codec).items()}
+    whole = MusicgenForConditionalGeneration(whole_model(tiny_model(4), codec).config)
+    missing, unexpected = whole.load_state_dict(state, strict=False)
+    assert not unexpected
+    assert missing == ["text_encoder.encoder.embed_tokens.weight"]
+    loaded = tiny_model(7)
+    load_part(tmp_path, loaded)
+    loaded.text_encoder.tie_weights()
+    batch = tiny_batch()
+    with torch.no_grad():
+        ours, theirs = (batch_loss(m.eval(), batch) for m in (loaded, model))
+    torch.testing.assert_close(ours, theirs, rtol=2e-2, atol=2e-2)
+
+
+def test_a_part_of_another_shape_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="run that job first"):
+        load_part(tmp_path, tiny_model())
+    save_part(tmp_path, tiny_codec(), tiny_codec().config)
+    with pytest.raises(RuntimeError, match="of another model"):
+        load_part(tmp_path, tiny_model())
+
+
+def test_captions_end_and_are_cut() -> None:
+    ids, mask = caption_batch([[10, 11], [5] * 40], 8)
+    assert ids.tolist() == [[10, 11, 2, 3, 3, 3, 3, 3], [5] * 7 + [2]]
+    assert mask.sum(dim=1).tolist() == [3, 8]
+
+
+def test_token_cache_round_trip(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "codes.npz"
+    assert read_cache(path) == {}
+    codes = {"a": np.arange(12, dtype=np.uint16).reshape(2, 6)}
+    write_cache(path, codes)
+    stored = read_cache(path)
+    np.testing.assert_array_equal(stored["a"], codes["a"])
+    assert stored["a"].dtype == np.uint16
+    path.write_bytes(b"not a zip")
+    with pytest.raises(ValueError, match="is damaged"):
+        read_cache(path)
+
+
+class _Letters:
+    """Stands in for the tokenizer: one id a letter."""
+
+    def encode(self, text: str) -> list[int]:
+        return [4 + ord(letter) % 50 for letter in text]
+
+
+def _record(name: str) -> MusicRecord:
+    attributes = MusicAttributes(
+        "piano", "piano", ["piano"], 120.0, "C", "major", "4/4", "rock", "happy", "medium",
+        "medium", False, False,
+    )  # fmt: skip
+    return MusicRecord(name, "train", name, "-", 1.0, 0, "-", attributes, [], [0.1, 0.6, 1.1])
+
+
+def test_crops_begin_at_the_start_or_on_a_beat() -> None:
+    codes = {"long": np.tile(np.arange(50, dtype=np.uint16), (BOOKS, 1)), "short": np.zeros((3, 5))}
+    songs = SongCodes([_record("long"), _record("short")], codes, _Letters(), 25, 20, 32)
+    rng = np.random.default_rng(0)
+    batches = [songs.batch(rng, 8, {"caption_dropout": 0.5}) for _ in range(8)]
+    starts = {int(row[0, 0]) for batch in batches for row in batch.codes}
+    assert starts == {0, 2, 15, 27}
+    kept = torch.cat([batch.keep for batch in batches]).float().mean()
+    assert 0.2 < float(kept) < 0.8
+    with pytest.raises(ValueError, match="no song has the 80 frames"):
+        SongCodes([_record("long")], codes, _Letters(), 25, 80, 32)
+
+
+def test_figures_of_clicks() -> None:
+    wave = np.zeros(32000, dtype=np.float32)
+    for place in range(4000, 32000, 8000):
+        wave[place : place + 400] = 0.5 * np.hanning(400)
+    row = figures(wave, 16000)
+    assert row["onsets_per_second"] == pytest.approx(2.0)
+    assert row["clipped"] == 0.0
+    assert row["silent"] > 0.8
