@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { type PageApp, startPageApp } from '#test/page/support/app';
 import { attach, lastExchange, message, openPage, send, startBrowser } from '#test/page/support/browser';
 import { blackPng, fixtureFolder, tone } from '#test/support/media-fixtures';
@@ -16,6 +16,9 @@ let complaints: string[];
 
 /** Long enough to be caught at work; these are cancelled, never waited for. */
 const LONG = '/generate a slow sad waltz --seconds 60';
+
+// Nothing here is about speed, and a busy machine is slow.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 beforeAll(async () => {
   tone(song, { seconds: 2 });

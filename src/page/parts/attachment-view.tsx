@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { clock, size } from '#src/page/format';
 import type { Attachment } from '#src/page/state/attachments';
+import { useFirstFrame } from './first-frame.ts';
 import { CloseIcon, FileIcon, FilmIcon, NoteIcon, PauseIcon, PictureIcon, PlayIcon } from './icons.tsx';
 import { soloPlay } from './solo.ts';
 
@@ -44,28 +45,34 @@ function Thumbnail(props: { attachment: Attachment; onSeconds(seconds: number): 
     );
   }
   if (attachment.kind === 'video' && !broken) {
-    return (
-      <span class="thumbnail">
-        <video
-          src={attachment.url}
-          muted
-          playsInline
-          preload="metadata"
-          aria-label={attachment.name}
-          onLoadedMetadata={(event) => onSeconds(event.currentTarget.duration)}
-          onError={() => setBroken(true)}
-        />
-        <FilmIcon />
-      </span>
-    );
+    return <ClipFrame attachment={attachment} onSeconds={onSeconds} onBroken={() => setBroken(true)} />;
   }
   const icons = { audio: <NoteIcon />, image: <PictureIcon />, video: <FilmIcon />, unknown: <FileIcon /> };
   return <span class="thumbnail">{icons[attachment.kind ?? 'unknown']}</span>;
 }
 
+interface PartProps {
+  attachment: Attachment;
+  onSeconds(seconds: number): void;
+  onBroken(): void;
+}
+
+function ClipFrame({ attachment, onSeconds, onBroken }: PartProps) {
+  const frame = useFirstFrame(attachment.url);
+  useEffect(() => {
+    if (frame === 'broken') onBroken();
+    else if (frame !== undefined && Number.isFinite(frame.seconds)) onSeconds(frame.seconds);
+  }, [frame]);
+  return (
+    <span class="thumbnail">
+      {frame !== undefined && frame !== 'broken' && <img src={frame.picture} alt={attachment.name} />}
+      <FilmIcon />
+    </span>
+  );
+}
+
 /** A song that was given: one button to hear it. */
-function Listen(props: { attachment: Attachment; onSeconds(seconds: number): void; onBroken(): void }) {
-  const { attachment, onSeconds, onBroken } = props;
+function Listen({ attachment, onSeconds, onBroken }: PartProps) {
   const media = useRef<HTMLAudioElement>(null);
   const [playing, setPlaying] = useState(false);
   useEffect(() => () => media.current?.pause(), []);
@@ -89,7 +96,8 @@ function Listen(props: { attachment: Attachment; onSeconds(seconds: number): voi
       <audio
         ref={media}
         src={attachment.url}
-        preload="metadata"
+        // A song that waits to be played may hold its connection: only where its length is not known.
+        preload={attachment.seconds === undefined ? 'metadata' : 'none'}
         onLoadedMetadata={(event) => {
           if (Number.isFinite(event.currentTarget.duration)) onSeconds(event.currentTarget.duration);
         }}

@@ -3,6 +3,7 @@ import { guessKind } from '#src/page/format';
 import type { Example } from '#src/page/state/api';
 import { examples } from '#src/page/state/server';
 import { useStore } from '#src/page/state/store';
+import { useFirstFrame } from './first-frame.ts';
 import { FilmIcon, NoteIcon, SendIcon } from './icons.tsx';
 
 /** What a new conversation shows: what can be done here, and things to try. */
@@ -58,15 +59,18 @@ function Cover({ example }: { example: Example }) {
       </span>
     );
   }
-  if (file !== undefined && kind === 'video') {
-    return (
-      <span class="thumbnail">
-        <video src={file.url} muted playsInline preload="metadata" aria-hidden="true" tabIndex={-1} />
-        <FilmIcon />
-      </span>
-    );
-  }
+  if (file !== undefined && kind === 'video') return <ClipCover url={file.url} />;
   return <span class="thumbnail">{kind === 'audio' ? <NoteIcon /> : <SendIcon />}</span>;
+}
+
+function ClipCover({ url }: { url: string }) {
+  const frame = useFirstFrame(url);
+  return (
+    <span class="thumbnail">
+      {frame !== undefined && frame !== 'broken' && <img src={frame.picture} alt="" />}
+      <FilmIcon />
+    </span>
+  );
 }
 
 async function download(file: { name: string; url: string }): Promise<File> {

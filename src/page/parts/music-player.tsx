@@ -29,7 +29,8 @@ export function MusicPlayer(props: {
     const container = holder.current;
     if (container === null) return;
     const media = new Audio();
-    media.preload = 'metadata';
+    // With peaks and length known there is nothing to fetch before it is played.
+    media.preload = peaks === undefined || seconds === undefined ? 'metadata' : 'none';
     const player = WaveSurfer.create({
       container,
       media,
@@ -65,6 +66,8 @@ export function MusicPlayer(props: {
     return () => {
       system.removeEventListener('change', repaint);
       player.destroy();
+      // The element is ours, so it is not silenced with the rest.
+      media.pause();
       surfer.current = undefined;
     };
   }, [url]);

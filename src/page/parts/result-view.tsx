@@ -2,6 +2,7 @@ import type { DoneResult, ResultFile } from '#contracts/result';
 import { clock, duration, size } from '#src/page/format';
 import { fileUrl } from '#src/page/state/api';
 import { type Attachment, attachKnown } from '#src/page/state/attachments';
+import { useFirstFrame } from './first-frame.ts';
 import { DownloadIcon } from './icons.tsx';
 import { MusicPlayer } from './music-player.tsx';
 import { soloPlay } from './solo.ts';
@@ -25,7 +26,7 @@ export function ResultView(props: {
   const { conversation, result, canVary, actions } = props;
   return (
     <div class="result">
-      {result.text !== '' && <p class="answer-text">{result.text}</p>}
+      {result.text !== '' && !isPlanAlone(result) && <p class="answer-text">{result.text}</p>}
       {result.plan !== undefined && result.plan.length > 0 && (
         <ol class="plan" aria-label="Edits">
           {result.plan.map((step, place) => (
@@ -44,12 +45,26 @@ export function ResultView(props: {
           {note}
         </p>
       ))}
-      {result.files.map((file) => (
-        <Track key={file.key} conversation={conversation} file={file} canVary={canVary} actions={actions} />
+      {result.files.map((file, place) => (
+        <Track
+          key={file.key}
+          conversation={conversation}
+          file={file}
+          canVary={canVary}
+          // What concerns the request as a whole stands once, below its last track.
+          isLast={place === result.files.length - 1}
+          actions={actions}
+        />
       ))}
       <Footer result={result} actions={actions} />
     </div>
   );
+}
+
+/** Where there is no page the text says the plan; here the plan is shown as a list. */
+function isPlanAlone({ text, plan }: DoneResult): boolean {
+  const lines = text.split('\n').map((line) => line.replace(/^\d+\. /, ''));
+  return plan !== undefined && lines.join('\n') === plan.map((step) => step.description).join('\n');
 }
 
 function Track(props: { conversation: string; file: ResultFile; canVary: boolean; actions: ResultActions }) {
@@ -67,20 +82,12 @@ function Track(props: { conversation: string; file: ResultFile; canVary: boolean
         </span>
       </figcaption>
       {isClip ? (
-        // biome-ignore lint/a11y/useMediaCaption: generated music has no words
-        <video
-          src={url}
-          controls
-          playsInline
-          preload="metadata"
-          aria-label={file.name}
-          onPlay={(event) => soloPlay(event.currentTarget)}
-        />
+        <Clip url={url} name={file.name} />
       ) : (
         <MusicPlayer url={url} name={file.name} seconds={file.seconds} peaks={file.peaks} />
       )}
       <div class="actions">
-        {canVary && (
+        {canVary && isLast && (
           <button
             type="button"
             class="quiet"
@@ -101,14 +108,32 @@ function Track(props: { conversation: string; file: ResultFile; canVary: boolean
         >
           Remix
         </button>
-        <button type="button" class="quiet" title="Send the same request again" onClick={actions.again}>
-          Again
-        </button>
+        {isLast && (
+          <button type="button" class="quiet" title="Send the same request again" onClick={actions.again}>
+            Again
+          </button>
+        )}
         <a class="button quiet" href={fileUrl(conversation, file.key, true)} download={file.name}>
           <DownloadIcon /> Download
         </a>
       </div>
     </figure>
+  );
+}
+
+function Clip({ url, name }: { url: string; name: string }) {
+  const frame = useFirstFrame(url);
+  return (
+    // biome-ignore lint/a11y/useMediaCaption: generated music has no words
+    <video
+      src={url}
+      poster={frame === undefined || frame === 'broken' ? undefined : frame.picture}
+      controls
+      playsInline
+      preload={frame === 'broken' ? 'metadata' : 'none'}
+      aria-label={name}
+      onPlay={(event) => soloPlay(event.currentTarget)}
+    />
   );
 }
 

@@ -50,17 +50,18 @@ export function StatusCard({ exchange, onCancel }: { exchange: Exchange; onCance
   const words = standingWords(exchange);
   const fraction =
     standing.state === 'sending' || standing.state === 'active' ? standing.fraction : undefined;
+  const writing = standing.state === 'active' && standing.stage === 'language';
   const percent = fraction === undefined ? undefined : Math.round(fraction * 100);
   return (
     <div class="status">
-      {partial !== '' && <p class="answer-text streaming">{partial}</p>}
+      {partial !== '' && <p class={writing ? 'answer-text streaming' : 'answer-text'}>{partial}</p>}
       {exchange.notes.map((note) => (
         <p class="aside" key={note}>
           {note}
         </p>
       ))}
       <div class="status-line">
-        <span class="pulse" aria-hidden="true" />
+        <span class={standing.state === 'queued' ? 'pulse resting-light' : 'pulse'} aria-hidden="true" />
         <span class="status-words">{words}</span>
         {percent !== undefined && percent > 0 && <span class="status-percent">{percent} %</span>}
         <Elapsed since={exchange.at} />

@@ -28,6 +28,7 @@ export async function openPage(
 ): Promise<{ context: BrowserContext; page: Page; complaints: string[] }> {
   const { width = 1200, height = 800, colorScheme = 'light' } = given;
   const context = await browser.newContext({ viewport: { width, height }, colorScheme });
+  context.setDefaultTimeout(120_000);
   const complaints: string[] = [];
   context.on('request', (request) => {
     const url = request.url();
