@@ -31,9 +31,15 @@ export function visibleText(text: string, stop: readonly string[]): { text: stri
   return { text: withoutAudioTokens(text.slice(0, end)), stopped };
 }
 
-/** Audio tokens never reach a person or the text encoder, not even where a model spells them out. */
+/**
+ * Audio tokens never reach a person or the text encoder, not even where a model spells them out; nor do control
+ * characters, which a byte-level model can write.
+ */
 export function withoutAudioTokens(text: string): string {
-  return text.replace(/\[AUD\d\]/g, '').trim();
+  return text
+    .replace(/\[AUD\d\]/g, '')
+    .replace(/(?![\n\t])\p{Cc}/gu, '')
+    .trim();
 }
 
 /**

@@ -1,4 +1,7 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
 import { InferenceSession, listSupportedBackends } from 'onnxruntime-node';
 import { MumuError } from '#contracts/errors';
 
@@ -45,6 +48,10 @@ async function whyNot(device: DeviceName, probeGraph: string): Promise<string | 
   if (!listSupportedBackends().some((backend) => backend.name === device)) {
     return 'this build of onnxruntime does not carry it';
   }
+  // Asking onnxruntime for a provider whose library was never installed makes it print an error of its own.
+  if (device === 'cuda' && !cudaProviderInstalled()) {
+    return 'its libraries are not installed (see the README on running with a GPU)';
+  }
   try {
     const session = await InferenceSession.create(probeGraph, {
       executionProviders: [device],
@@ -55,4 +62,13 @@ async function whyNot(device: DeviceName, probeGraph: string): Promise<string | 
   } catch {
     return 'its provider cannot be opened: no such device, or its libraries are missing';
   }
+}
+
+/** Whether onnxruntime-node's install script fetched the CUDA provider, which it leaves out when told to. */
+function cudaProviderInstalled(): boolean {
+  const root = join(dirname(createRequire(import.meta.url).resolve('onnxruntime-node')), '..', 'bin');
+  const name =
+    process.platform === 'win32' ? 'onnxruntime_providers_cuda.dll' : 'libonnxruntime_providers_cuda.so';
+  const folders = existsSync(root) ? readdirSync(root) : [];
+  return folders.some((folder) => existsSync(join(root, folder, process.platform, process.arch, name)));
 }

@@ -74,8 +74,9 @@ describe('answers', () => {
     expect(visibleText('C# and F##', ['\n###']).text).toBe('C# and F##');
   });
 
-  it('never show audio tokens', () => {
+  it('never show audio tokens or control characters', () => {
     expect(withoutAudioTokens('Here. [AUD0][AUD1] [AUD7]')).toBe('Here.');
+    expect(withoutAudioTokens('a\u0000\u001b[31m\nb\u0007')).toBe('a[31m\nb');
   });
 
   it.each([
