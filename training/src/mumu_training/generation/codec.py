@@ -27,6 +27,8 @@ def codec_config(component: Mapping[str, Any]) -> EncodecConfig:
     config = EncodecConfig(**values, target_bandwidths=[1.0])
     kbps = config.frame_rate * config.codebook_nbits * wanted / 1000
     config.target_bandwidths = [kbps]
+    if config.num_quantizers < wanted:  # the quotient fell just under a whole number
+        config.target_bandwidths = [kbps * (1 + 1e-9)]
     if config.num_quantizers != wanted:
         raise ValueError(f"{wanted} codebooks do not fit a bandwidth of {kbps} kbit/s")
     return config

@@ -56,6 +56,23 @@ class MusicModel(nn.Module):
         self.enc_to_dec_proj = nn.Linear(text.d_model, music.hidden_size)
         self.decoder = MusicgenForCausalLM(music)
         self.config = music
+        self._start()
+
+    @torch.no_grad()
+    def _start(self) -> None:
+        """Weights to start from.
+
+        transformers' own (deviation 0.02 everywhere) drown the codes: the six embeddings of a
+        step add up to a twentieth of the sinusoidal positions, and hundreds of steps pass before
+        the decoder sees anything but time.
+        """
+        depth = (2 * self.config.num_hidden_layers) ** -0.5
+        for name, parameter in self.decoder.named_parameters():
+            if "embed_tokens" in name:
+                parameter.normal_(std=self.config.num_codebooks**-0.5)
+            elif parameter.ndim == 2 and "lm_heads" not in name:
+                scale = depth if name.endswith(("out_proj.weight", "fc2.weight")) else 1.0
+                parameter.normal_(std=scale * parameter.shape[1] ** -0.5)
 
     def condition(self, ids: Tensor, mask: Tensor, keep: Tensor | None = None) -> Tensor:
         """What the decoder attends to, `[B, L, hidden]`, for caption ids and mask `[B, L]`.

@@ -205,6 +205,10 @@ def run(recipe: Recipe, resume: bool = True) -> dict[str, float]:
             means[name] = 0.95 * means.get(name, value) + 0.05 * value
         return weighted(books, weights), dict(means)
 
+    def after_step(trained: nn.Module, step: int) -> None:
+        if settings.evaluate_every and step % settings.evaluate_every == 0:
+            write_parts(recipe.run_folder("music"), model)  # usable before the run ends
+
     figures = run_training(
         TrainingJob(
             name="music",
@@ -214,6 +218,7 @@ def run(recipe: Recipe, resume: bool = True) -> dict[str, float]:
             batch=batch,
             loss=loss,
             seed=recipe.seed,
+            after_step=after_step,
             evaluate=lambda trained: evaluate(
                 trained, valid_songs, int(options.get("valid_batches", 6))
             ),
