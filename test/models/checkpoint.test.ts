@@ -84,7 +84,8 @@ describe('safetensors', () => {
 describe('half precision', () => {
   it('rounds to nearest, ties to even, and keeps every half as it is', () => {
     const every = Uint16Array.from({ length: 0x7c01 }, (_, bits) => bits);
-    expect(float32ToFloat16(float16ToFloat32(every))).toEqual(every);
+    const back = float32ToFloat16(float16ToFloat32(every));
+    expect(every.findIndex((bits, index) => bits !== back[index])).toBe(-1);
     const given = Float32Array.of(1 + 2 ** -11, 1 + 3 * 2 ** -11, 65520, 2 ** -25, 2 ** -25 * 1.01, -0);
     expect([...float32ToFloat16(given)]).toEqual([0x3c00, 0x3c02, 0x7c00, 0, 1, 0x8000]);
   });
