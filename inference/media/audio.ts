@@ -75,18 +75,22 @@ export async function decodeAudio(path: string, options: DecodeOptions): Promise
   return { samples, sampleRate, seconds, cut, notes };
 }
 
-/** Layouts whose downmix ffmpeg knows; anything else is averaged, so that no channel is lost. */
+/**
+ * Resampling and mixing down. Layouts whose downmix ffmpeg knows are mixed by it, held to full scale (from float
+ * sources, which mp3 and aac are, it would come out up to 3.4 times too loud); anything else is averaged, so that no
+ * channel is lost.
+ */
 function resampling(info: MediaInfo, sampleRate: number, channels: 1 | 2): string {
   const count = info.channels ?? 2;
   const known = info.channelLayout !== undefined || count <= 2;
-  const mix: string[] = [];
-  if (!known) {
-    const mean = Array.from({ length: count }, (_, i) => `${(1 / count).toFixed(6)}*c${i}`).join('+');
-    mix.push(channels === 1 ? `pan=mono|c0=${mean}` : `pan=stereo|c0=${mean}|c1=${mean}`);
-  } else {
-    mix.push(`aformat=channel_layouts=${channels === 1 ? 'mono' : 'stereo'}`);
+  const layout = channels === 1 ? 'mono' : 'stereo';
+  if (known) {
+    const mixed = `${resampler(sampleRate)}:rematrix_maxval=1`;
+    return [mixed, `aformat=channel_layouts=${layout}:sample_fmts=flt`].join(',');
   }
-  return [...mix, resampler(sampleRate), 'aformat=sample_fmts=flt'].join(',');
+  const mean = Array.from({ length: count }, (_, i) => `${(1 / count).toFixed(6)}*c${i}`).join('+');
+  const pan = channels === 1 ? `pan=mono|c0=${mean}` : `pan=stereo|c0=${mean}|c1=${mean}`;
+  return [pan, resampler(sampleRate), 'aformat=sample_fmts=flt'].join(',');
 }
 
 function deinterleave(chunks: Buffer[], bytes: number, channels: number): Float32Array[] {

@@ -52,6 +52,22 @@ describe('decoding any sound', () => {
     expect(rmsOf([steady])).toBeGreaterThan(0.02);
   });
 
+  it.each([
+    ['float stereo', 'pan=stereo|c0=c0|c1=c0', 'pcm_f32le'],
+    ['float 5.1', 'pan=5.1|c0=c0|c1=c0|c2=c0|c3=c0|c4=c0|c5=c0', 'pcm_f32le'],
+    ['16 bit stereo', 'pan=stereo|c0=c0|c1=c0', 'pcm_s16le'],
+    ['aac stereo', 'pan=stereo|c0=c0|c1=c0', 'aac'],
+  ])('%s comes down to one or two channels as loud as it was', async (_, pan, codec) => {
+    const name = codec === 'aac' ? 'down.m4a' : 'down.wav';
+    // lavfi's sine has an amplitude of 1/8.
+    const path = tone(folder.path(name), { args: ['-af', `volume=4,${pan}`, '-c:a', codec] });
+    for (const channels of [1, 2] as const) {
+      const { samples } = await decodeAudio(path, { sampleRate: 44100, channels });
+      const steady = samples.map((one) => one.subarray(22050, 66150));
+      expect(Math.abs(rmsOf(steady) * Math.SQRT2 - 0.5)).toBeLessThan(0.02);
+    }
+  });
+
   it('gives the same samples twice', async () => {
     const path = tone(folder.path('twice.mp3'));
     const one = await decodeAudio(path, { sampleRate: 24000, channels: 2 });
