@@ -67,8 +67,14 @@ function isPlanAlone({ text, plan }: DoneResult): boolean {
   return plan !== undefined && lines.join('\n') === plan.map((step) => step.description).join('\n');
 }
 
-function Track(props: { conversation: string; file: ResultFile; canVary: boolean; actions: ResultActions }) {
-  const { conversation, file, canVary, actions } = props;
+function Track(props: {
+  conversation: string;
+  file: ResultFile;
+  canVary: boolean;
+  isLast: boolean;
+  actions: ResultActions;
+}) {
+  const { conversation, file, canVary, isLast, actions } = props;
   const url = fileUrl(conversation, file.key);
   const isClip = file.mime.startsWith('video/');
   const track = attachKnown(conversation, { ...file, kind: isClip ? 'video' : 'audio' });
