@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { MumuError, toMumuError } from '#contracts/errors';
 import {
@@ -46,7 +46,7 @@ export async function buildPack(
   const reader = await openSafetensors(join(checkpointFolder, CHECKPOINT_FILES.weights));
   const building = `${outFolder}.building-${process.pid}`;
   try {
-    await rm(building, { recursive: true, force: true });
+    await clearLeftovers(outFolder);
     await mkdir(building, { recursive: true });
     const manifest = await writePack(checkpointFolder, building, reader, metadata, options);
     await putInPlace(building, outFolder);
@@ -56,6 +56,27 @@ export async function buildPack(
     throw buildError(error, basename(checkpointFolder));
   } finally {
     await reader.close();
+  }
+}
+
+/** Removes what builds of this pack left behind when their process was killed. */
+async function clearLeftovers(outFolder: string): Promise<void> {
+  const entries = await readdir(dirname(outFolder)).catch(() => []);
+  for (const entry of entries) {
+    const [, pack, pid] = /^(.+)\.(?:building|old)-(\d+)$/.exec(entry) ?? [];
+    if (pack !== basename(outFolder) || isAlive(Number(pid))) continue;
+    await rm(join(dirname(outFolder), entry), { recursive: true, force: true });
+  }
+}
+
+/** Whether another process of that number runs (our own number is a leftover of an earlier life of it). */
+function isAlive(pid: number): boolean {
+  if (pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

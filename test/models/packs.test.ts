@@ -1,4 +1,4 @@
-import { cp, mkdtemp, open, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, open, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InferenceSession } from 'onnxruntime-node';
@@ -113,6 +113,10 @@ describeWithPython('packs', () => {
     await expect(buildPack(broken, pack)).rejects.toThrow('model.safetensors');
     await expect(buildPack(join(folder, 'nowhere'), pack)).rejects.toMatchObject({ code: 'not_found' });
     await verifyPack(pack);
+    expect(await readdir(packs)).toEqual(['random']);
+    // What a killed build left is cleared by the next one, even one that fails; 2^22 is above any process's number.
+    await mkdir(`${pack}.building-4194305`);
+    await expect(buildPack(broken, pack)).rejects.toMatchObject({ code: 'damaged_pack' });
     expect(await readdir(packs)).toEqual(['random']);
   });
 
