@@ -4,6 +4,7 @@ import { MumuError } from '#contracts/errors';
 import type { Graphs } from '#inference/graphs';
 import { LanguageModel } from '#inference/language/model';
 import { PackTokenizer } from '#inference/language/tokens';
+import type { MediaInfo } from '#inference/media/probe';
 import { Codec } from '#inference/music/codec';
 import { MusicDecoder } from '#inference/music/decoder';
 import { FeatureCache } from '#inference/understanding/feature-cache';
@@ -18,6 +19,8 @@ const HALF = [0.5, 0.5, 0.5] as const;
 export class Stack {
   readonly manifest: PackManifest;
   readonly perception: Perception;
+  /** What is known of files by their content's hash. */
+  readonly mediaKnown = new Map<string, MediaInfo>();
   private languageModel: Promise<LanguageModel> | undefined;
   private musicModel: Promise<{ decoder: MusicDecoder; codec: Codec }> | undefined;
 

@@ -8,7 +8,7 @@ import type { Features } from '#inference/understanding/perception';
 /** A question about the files, all at once; without files it is put to the model alone. */
 export async function runAsk(run: JobRun, stack: Stack): Promise<EngineResult> {
   const { request, files } = run.job;
-  const attended = await attend(run, files);
+  const attended = await attend(run, files, stack.mediaKnown);
   const features = await perceive(run, stack.perception, attended, { clipSound: true });
   const answer = await speak(run, stack, {
     instruction: request.text,
@@ -33,7 +33,7 @@ const DESCRIBE = {
  */
 export async function runDescribe(run: JobRun, stack: Stack): Promise<EngineResult> {
   const { request, files } = run.job;
-  const attended = await attend(run, files);
+  const attended = await attend(run, files, stack.mediaKnown);
   const subjects = subjectsOf(attended);
   const focus = request.text.trim();
   const parts: string[] = [];

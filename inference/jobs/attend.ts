@@ -1,6 +1,6 @@
 import type { EngineFile } from '#contracts/engine';
 import type { JobRun } from '#inference/jobs/run';
-import { probe } from '#inference/media/probe';
+import { type MediaInfo, probe } from '#inference/media/probe';
 import type { Features, Perceived, Perception } from '#inference/understanding/perception';
 
 /** A request's files by what they hold. */
@@ -11,15 +11,21 @@ export type Attended = {
 };
 
 /**
- * Looks into every file; what it holds counts, not what the request says of it.
+ * Looks into every file; what it holds counts, not what the request says of it. What is `known` of a content is not
+ * looked up again, so that a question that follows needs no ffprobe.
  * @throws MumuError of the first file that cannot be read
  */
-export async function attend(run: JobRun, files: readonly EngineFile[]): Promise<Attended> {
+export async function attend(
+  run: JobRun,
+  files: readonly EngineFile[],
+  known: Map<string, MediaInfo>,
+): Promise<Attended> {
   const attended: Attended = { songs: [], pictures: [], clips: [] };
   if (files.length > 0) run.stage('decode', 0);
   await run.timed('decode', async () => {
     for (const [i, file] of files.entries()) {
-      const info = await probe(file.path, run.signal);
+      const info = known.get(file.key) ?? (await probe(file.path, run.signal));
+      remember(known, file.key, info);
       for (const note of info.notes) run.note(note);
       const one = { path: file.path, key: file.key, name: file.name, info };
       if (info.kind === 'audio') attended.songs.push(one);
@@ -29,6 +35,15 @@ export async function attend(run: JobRun, files: readonly EngineFile[]): Promise
     }
   });
   return attended;
+}
+
+const MOST_KNOWN = 256;
+
+function remember(known: Map<string, MediaInfo>, key: string, info: MediaInfo): void {
+  known.delete(key);
+  known.set(key, info);
+  const oldest = known.keys().next();
+  if (known.size > MOST_KNOWN && !oldest.done) known.delete(oldest.value);
 }
 
 /**

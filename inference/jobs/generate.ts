@@ -24,7 +24,7 @@ export async function runGenerate(run: JobRun, stack: Stack): Promise<EngineResu
   stack.musicFacts();
   const words = request.text.trim();
   const extend = request.action === 'extend';
-  const attended = await attend(run, files);
+  const attended = await attend(run, files, stack.mediaKnown);
   const instruction = words || instructionFor(attended, extend);
   const continued = extend ? await songToContinue(run, attended) : undefined;
   // The music replaces a clip's own sound, so that sound says nothing of it.

@@ -16,7 +16,7 @@ import type { Features } from '#inference/understanding/perception';
 export async function runRemix(run: JobRun, stack: Stack): Promise<EngineResult> {
   const { request, files, seed } = run.job;
   if (request.command !== 'remix') throw new Error(`runRemix was given ${request.command}`);
-  const attended = await attend(run, files);
+  const attended = await attend(run, files, stack.mediaKnown);
   const outcome = await remix({ instruction: request.text, request, seed }, contextOf(run, stack, attended));
   return run.result(stack.manifest.name, outcome);
 }

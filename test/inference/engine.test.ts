@@ -130,7 +130,7 @@ describe('asking', () => {
 
   it('refuses a file that is none', async () => {
     const bad = await file(fixtures.path('song.mp3'));
-    const gone = { ...bad, path: fixtures.path('gone.mp3') };
+    const gone = { ...bad, key: '0'.repeat(64), path: fixtures.path('gone.mp3') };
     await expect(engine.run(await job({ command: 'ask', text: 'x', given: [gone] }))).rejects.toMatchObject({
       code: 'not_found',
     });
