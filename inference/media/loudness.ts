@@ -6,7 +6,7 @@ export const TARGET_LUFS = -14;
 /** Highest true peak, dBTP. */
 export const TARGET_PEAK = -1;
 /** The limiter takes at most this much off peaks, dB: past it, music would pump. */
-const MOST_LIMITING = 6;
+const MOST_LIMITING = 8;
 
 /** Very quiet sound is raised by at most this much, dB: past it one hears only noise. */
 const MOST_GAIN = 40;

@@ -129,8 +129,12 @@ describe('asking', () => {
   });
 
   it('refuses a file that is none', async () => {
-    const bad = await file(fixtures.path('song.mp3'));
-    const gone = { ...bad, key: '0'.repeat(64), path: fixtures.path('gone.mp3') };
+    const gone: EngineFile = {
+      key: '0'.repeat(64),
+      path: fixtures.path('gone.mp3'),
+      kind: 'audio',
+      name: 'gone.mp3',
+    };
     await expect(engine.run(await job({ command: 'ask', text: 'x', given: [gone] }))).rejects.toMatchObject({
       code: 'not_found',
     });
