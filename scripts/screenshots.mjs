@@ -104,7 +104,7 @@ async function takePictures(page, address) {
   await playALittle(page);
   await send(page, '/generate a slow happy waltz in C major with accordion at 76 bpm --seconds 40');
   await page.getByText('Composing', { exact: true }).first().waitFor();
-  await page.locator('.status-percent').waitFor();
+  await page.getByText(/^[1-9]\d %$/).waitFor();
   await save('dark');
   await page.getByRole('button', { name: /^Cancel/ }).click();
   await page.getByText('The job was cancelled.').first().waitFor();
