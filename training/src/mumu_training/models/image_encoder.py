@@ -30,7 +30,7 @@ def image_tokens(dims: Mapping[str, Any]) -> int:
 
 def pixels_to_tensor(pixels: np.ndarray, dims: Mapping[str, Any]) -> Tensor:
     """`[batch, height, width, 3]` of 0 to 255 to normalised `[batch, 3, height, width]`."""
-    values = torch.from_numpy(np.ascontiguousarray(pixels)).float().permute(0, 3, 1, 2) / 255
+    values = torch.from_numpy(np.array(pixels)).float().permute(0, 3, 1, 2) / 255
     mean = torch.tensor(dims["image_mean"]).view(1, 3, 1, 1)
     deviation = torch.tensor(dims["image_std"]).view(1, 3, 1, 1)
     return (values - mean) / deviation

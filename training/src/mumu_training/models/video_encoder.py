@@ -29,7 +29,7 @@ def tubelets(dims: Mapping[str, Any]) -> int:
 
 def frames_to_tensor(frames: np.ndarray) -> Tensor:
     """`[batch, frames, height, width, 3]` of 0 to 255 to `[batch, frames, 3, h, w]` in [-1, 1]."""
-    values = torch.from_numpy(np.ascontiguousarray(frames)).float().permute(0, 1, 4, 2, 3)
+    values = torch.from_numpy(np.array(frames)).float().permute(0, 1, 4, 2, 3)
     return values / 127.5 - 1
 
 

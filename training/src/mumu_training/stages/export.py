@@ -25,13 +25,16 @@ _JOBS = ("language", "audio", "image", "video", "codec", "music", "stage1", "sta
 
 
 def generation_state(recipe: Recipe) -> dict[str, Tensor]:
-    """The trained music side in MusicgenForConditionalGeneration's names (empty before training)."""
+    """The trained music side in MusicgenForConditionalGeneration's names (empty before training).
+
+    A music job still under way gives what its last checkpoint has.
+    """
     state: dict[str, Tensor] = {}
     for job, prefix in _GENERATION_RUNS.items():
         path = recipe.run_folder(job) / "final.safetensors"
-        if not path.is_file():
-            continue
-        for name, value in load_file(str(path)).items():
+        run = load_run(recipe.run_folder(job)) if job == "music" and not path.is_file() else None
+        tensors = load_file(str(path)) if path.is_file() else (run or {}).get("model", {})
+        for name, value in tensors.items():
             whole = name if name.startswith(_GENERATION_PARTS) else prefix + name
             if job == "music" or whole not in state:
                 state[whole] = value
