@@ -128,6 +128,21 @@ def test_a_dropped_caption_is_the_unconditional_half_of_guidance() -> None:
     assert float((ours[0] - theirs[0]).abs().max()) > 1e-3
 
 
+def test_a_blank_past_leaves_only_the_caption() -> None:
+    batch, model = tiny_batch(), tiny_model().eval()
+    nothing = torch.full((2, BOOKS, batch.codes.shape[2] + BOOKS - 1), PAD)
+    with torch.no_grad():
+        batch.blank = torch.ones(2)
+        ours = batch_loss(model, batch)[0]
+        condition = model.condition(batch.ids, batch.mask)
+        logits = model.logits(nothing, condition, batch.mask)[:, 0, : batch.codes.shape[2]]
+        batch.blank = torch.zeros(2)
+        seen = batch_loss(model, batch)[0]
+    expected = torch.nn.functional.cross_entropy(logits.flatten(0, 1), batch.codes[:, 0].flatten())
+    torch.testing.assert_close(ours, expected)
+    assert not torch.allclose(ours, seen)
+
+
 def test_generate_follows_the_guided_logits() -> None:
     """Greedy generation with guidance 3 equals stepping our own logits by hand."""
     frames, guidance = 6, 3.0
@@ -269,6 +284,9 @@ def test_crops_begin_at_the_start_or_on_a_beat() -> None:
     assert starts == {0, 2, 15, 27}
     kept = torch.cat([batch.keep for batch in batches]).float().mean()
     assert 0.2 < float(kept) < 0.8
+    short = songs.batch(rng, 4, {"short_share": 1.0, "short_frames": 10})
+    assert short.codes.shape == (8, BOOKS, 10)
+    assert len(short.ids) == len(short.keep) == 8
     with pytest.raises(ValueError, match="no song has the 80 frames"):
         SongCodes([_record("long")], codes, _Letters(), 25, 80, 32)
 

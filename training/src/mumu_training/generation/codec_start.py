@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 from transformers import EncodecModel
 from transformers.models.encodec.modeling_encodec import (
     EncodecConv1d,
@@ -42,28 +43,43 @@ def mdct_basis(hop: int, count: int) -> Tensor:
     return ((2 / hop) ** 0.5 * window * torch.cos(phase)).float()
 
 
-def _set(convolution: nn.Module, weight: Tensor, bias: Tensor) -> None:
-    convolution.weight = weight  # through the weight norm's inverse
-    convolution.bias.data.copy_(bias)
+def _inner(layer: nn.Module) -> _ConvNd:
+    """The torch convolution inside one of transformers' padded ones."""
+    convolution = layer.conv
+    assert isinstance(convolution, _ConvNd)
+    return convolution
+
+
+def _set(convolution: _ConvNd, weight: Tensor, bias: Tensor) -> None:
+    # Through the weight norm's inverse, as plain assignment of a parametrised tensor does.
+    convolution.weight = weight  # type: ignore[assignment]
+    _bias(convolution).copy_(bias)
+
+
+def _bias(convolution: _ConvNd) -> Tensor:
+    assert convolution.bias is not None
+    return convolution.bias.data
 
 
 def _quiet(module: nn.Module) -> None:
     """Residual branches and LSTMs start almost silent."""
     for part in module.modules():
         if isinstance(part, EncodecResnetBlock):
-            convolutions = [layer.conv for layer in part.block if isinstance(layer, EncodecConv1d)]
-            convolutions[-1].parametrizations.weight.original0.data.mul_(0.02)
+            convolutions = [
+                _inner(layer) for layer in part.block if isinstance(layer, EncodecConv1d)
+            ]
+            _set(convolutions[-1], 0.02 * convolutions[-1].weight, _bias(convolutions[-1]))
             for convolution in convolutions:
-                convolution.bias.data.zero_()
+                _bias(convolution).zero_()
         elif isinstance(part, EncodecLSTM):
             for parameter in part.parameters():
                 parameter.data.mul_(0.1 if parameter.ndim > 1 else 0.0)
 
 
 def _start_encoder(layers: nn.ModuleList, hop: int, latent: int) -> None:
-    stages = [layer.conv for layer in layers if isinstance(layer, EncodecConv1d)]
+    stages = [_inner(layer) for layer in layers if isinstance(layer, EncodecConv1d)]
     first, downs, last = stages[0], stages[1:-1], stages[-1]
-    weight, bias = first.weight.clone(), first.bias.clone()
+    weight, bias = first.weight.clone(), _bias(first).clone()
     weight[0], bias[0] = 0.0, 0.0
     weight[0, 0, first.kernel_size[0] // 2] = _SAMPLE_SCALE
     _set(first, weight, bias)
@@ -71,7 +87,7 @@ def _start_encoder(layers: nn.ModuleList, hop: int, latent: int) -> None:
     for convolution in downs[:-1]:
         stride = convolution.stride[0]
         left = stride - stride // 2
-        weight, bias = convolution.weight.clone(), convolution.bias.clone()
+        weight, bias = convolution.weight.clone(), _bias(convolution).clone()
         weight[: carried * stride], bias[: carried * stride] = 0.0, 0.0
         for step in range(stride):
             for channel in range(carried):
@@ -82,7 +98,7 @@ def _start_encoder(layers: nn.ModuleList, hop: int, latent: int) -> None:
     taps = convolution.kernel_size[0]
     basis = mdct_basis(hop, latent) * _LATENT_SCALE * _PAIR_SCALE / _SAMPLE_SCALE
     basis = basis.reshape(latent, taps, carried).transpose(1, 2)
-    weight, bias = convolution.weight.clone(), convolution.bias.clone()
+    weight, bias = convolution.weight.clone(), _bias(convolution).clone()
     weight[: 2 * latent], bias[: 2 * latent] = 0.0, 0.0
     weight[:latent, :carried] = basis
     weight[latent : 2 * latent, :carried] = -basis
@@ -91,15 +107,15 @@ def _start_encoder(layers: nn.ModuleList, hop: int, latent: int) -> None:
     weight = torch.zeros_like(last.weight)
     weight[places, places, centre] = 0.5 / _PAIR_SCALE
     weight[places, latent + places, centre] = -0.5 / _PAIR_SCALE
-    _set(last, weight, torch.zeros_like(last.bias))
+    _set(last, weight, torch.zeros_like(_bias(last)))
 
 
 def _start_decoder(layers: nn.ModuleList, hop: int, latent: int) -> None:
-    first = layers[0].conv
-    ups = [layer.conv for layer in layers if isinstance(layer, EncodecConvTranspose1d)]
-    last = layers[-1].conv
+    first = _inner(layers[0])
+    ups = [_inner(layer) for layer in layers if isinstance(layer, EncodecConvTranspose1d)]
+    last = _inner(layers[-1])
     places = torch.arange(latent)
-    weight, bias = first.weight.clone(), first.bias.clone()
+    weight, bias = first.weight.clone(), _bias(first).clone()
     weight[: 2 * latent], bias[: 2 * latent] = 0.0, 0.0
     weight[places, places, first.kernel_size[0] // 2] = _PAIR_SCALE
     weight[latent + places, places, first.kernel_size[0] // 2] = -_PAIR_SCALE
@@ -108,7 +124,7 @@ def _start_decoder(layers: nn.ModuleList, hop: int, latent: int) -> None:
     taps = ups[0].kernel_size[0]
     basis = mdct_basis(hop, latent) * _SAMPLE_SCALE / (2 * _LATENT_SCALE * _PAIR_SCALE)
     basis = basis.reshape(latent, taps, carried).transpose(1, 2)
-    weight, bias = ups[0].weight.clone(), ups[0].bias.clone()
+    weight, bias = ups[0].weight.clone(), _bias(ups[0]).clone()
     weight[:, :carried] = 0.0
     weight[:latent, :carried] = basis
     weight[latent : 2 * latent, :carried] = -basis
@@ -118,7 +134,7 @@ def _start_decoder(layers: nn.ModuleList, hop: int, latent: int) -> None:
         stride = convolution.stride[0]
         left = stride - stride // 2
         fewer = carried // stride
-        weight, bias = convolution.weight.clone(), convolution.bias.clone()
+        weight, bias = convolution.weight.clone(), _bias(convolution).clone()
         weight[:, :fewer], bias[:fewer] = 0.0, 0.0
         weight[:carried] = 0.0
         for step in range(stride):
@@ -128,7 +144,7 @@ def _start_decoder(layers: nn.ModuleList, hop: int, latent: int) -> None:
         _set(convolution, weight, bias)
     weight = torch.zeros_like(last.weight)
     weight[0, 0, last.kernel_size[0] // 2] = 1 / _SAMPLE_SCALE
-    _set(last, weight, torch.zeros_like(last.bias))
+    _set(last, weight, torch.zeros_like(_bias(last)))
 
 
 @torch.no_grad()

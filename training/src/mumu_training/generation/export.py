@@ -35,6 +35,7 @@ def save_part(folder: Path, model: nn.Module, config: PreTrainedConfig, prefix: 
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "final.safetensors"
     save_file({prefix + name: value for name, value in half_state(model).items()}, path)
+    path.chmod(0o644)
     text = json.dumps(config.to_dict(), indent=2, sort_keys=True)
     (folder / "config.json").write_text(text + "\n", encoding="utf-8")
     return path

@@ -97,11 +97,25 @@ class MusicModel(nn.Module):
         return result.reshape(batch, books, length, -1)
 
     def losses(
-        self, codes: Tensor, ids: Tensor, mask: Tensor, keep: Tensor | None = None
+        self,
+        codes: Tensor,
+        ids: Tensor,
+        mask: Tensor,
+        keep: Tensor | None = None,
+        blank: Tensor | None = None,
     ) -> Tensor:
-        """Cross-entropy per codebook `[K]` of codes `[B, K, N]` under captions `[B, L]`."""
+        """Cross-entropy per codebook `[K]` of codes `[B, K, N]` under captions `[B, L]`.
+
+        `blank` `[B]` is the share of each item's past steps that the decoder does not get to see.
+        The past tells it nearly everything that the caption does, so without this it takes very
+        long to look at the caption at all.
+        """
         steps = delay(codes, self.config.pad_token_id)
-        made = self.logits(steps[..., :-1], self.condition(ids, mask, keep), mask)
+        past = steps[..., :-1]
+        if blank is not None:
+            hidden = torch.rand(past.shape[0], 1, past.shape[2]) < blank[:, None, None]
+            past = past.masked_fill(hidden.to(past.device), self.config.pad_token_id)
+        made = self.logits(past, self.condition(ids, mask, keep), mask)
         target = steps[..., 1:]
         target = target.masked_fill(target == self.config.pad_token_id, -100)
         rows = [

@@ -32,12 +32,14 @@ from mumu_training.text import PromptTokenizer
 
 @dataclass
 class MusicBatch:
-    """Codes `[B, K, N]`, caption ids and mask `[B, L]`, and which captions are kept `[B]`."""
+    """Codes `[B, K, N]`, caption ids and mask `[B, L]`, which captions are kept `[B]`, and what
+    share of its past each item lacks `[B]`."""
 
     codes: Tensor
     ids: Tensor
     mask: Tensor
     keep: Tensor
+    blank: Tensor | None = None
 
 
 def load_codec(recipe: Recipe) -> EncodecModel:
@@ -126,20 +128,33 @@ class SongCodes:
         return beats[int(rng.integers(len(beats)))]
 
     def batch(self, rng: np.random.Generator, size: int, options: Mapping[str, Any]) -> MusicBatch:
-        """A random batch of crops."""
+        """A random batch of crops.
+
+        A share `short_share` of the batches has as many frames in crops of `short_frames`: many
+        captions at once, and less of a past that would make them needless.
+        """
+        frames = self.frames
+        if rng.random() < options.get("short_share", 0.0):
+            frames = min(frames, int(options["short_frames"]))
+            size = size * self.frames // frames
         pieces: list[NDArray[np.int64]] = []
         captions: list[list[int]] = []
         for _ in range(size):
             record = self.records[int(rng.integers(len(self.records)))]
             codes = self._codes[record.id]
-            first = self.start(record, rng, codes.shape[1] - self.frames)
-            pieces.append(codes[:, first : first + self.frames].astype(np.int64))
+            first = self.start(record, rng, codes.shape[1] - frames)
+            pieces.append(codes[:, first : first + frames].astype(np.int64))
             text = self.caption(record, rng, float(options.get("full_captions", 0.35)))
             captions.append(self._tokenizer.encode(text))
         ids, mask = caption_batch(captions, self._longest)
         dropped = rng.random(size) < float(options.get("caption_dropout", 0.1))
+        blank = rng.uniform(0.4, 1.0, size) * (rng.random(size) < options.get("blank_past", 0.0))
         return MusicBatch(
-            torch.from_numpy(np.stack(pieces)), ids, mask, torch.from_numpy(1 - dropped)
+            torch.from_numpy(np.stack(pieces)),
+            ids,
+            mask,
+            torch.from_numpy(1 - dropped),
+            torch.from_numpy(blank),
         )
 
 
@@ -152,29 +167,44 @@ def weighted(losses: Tensor, weights: Sequence[float]) -> Tensor:
 def batch_loss(model: nn.Module, batch: MusicBatch) -> Tensor:
     """Cross-entropy per codebook `[K]` of one batch."""
     assert isinstance(model, MusicModel)
-    return model.losses(batch.codes, batch.ids, batch.mask, batch.keep)
+    return model.losses(batch.codes, batch.ids, batch.mask, batch.keep, batch.blank)
 
 
 def evaluate(model: nn.Module, songs: SongCodes, batches: int) -> dict[str, float]:
     """Loss on held-out songs with their own captions, with another song's, and with none.
 
-    The difference between the first two is how much the decoder listens to its caption.
+    The difference between the first two is how much the decoder listens to its caption; `unseen`
+    is the same where most of the past is hidden.
     """
+    figures = _compare_captions(model, songs, batches, 0.0)
+    hidden = _compare_captions(model, songs, batches, 1.0)
+    return figures | {f"unseen_{name}": hidden[name] for name in ("first_book", "other_first_book")}
+
+
+def _compare_captions(
+    model: nn.Module, songs: SongCodes, batches: int, blank: float
+) -> dict[str, float]:
     rows = []
     for index in range(batches):
         rng = np.random.default_rng(index)
-        batch = songs.batch(rng, 8, {"caption_dropout": 0.0, "full_captions": 1.0})
+        batch = songs.batch(
+            rng, 8, {"caption_dropout": 0.0, "full_captions": 1.0, "blank_past": blank}
+        )
         own = batch_loss(model, batch)
         order = torch.arange(8).roll(1)
         other = batch_loss(
-            model, MusicBatch(batch.codes, batch.ids[order], batch.mask[order], batch.keep)
+            model,
+            MusicBatch(batch.codes, batch.ids[order], batch.mask[order], batch.keep, batch.blank),
         )
         none = batch_loss(
-            model, MusicBatch(batch.codes, batch.ids, batch.mask, torch.zeros_like(batch.keep))
+            model,
+            MusicBatch(
+                batch.codes, batch.ids, batch.mask, torch.zeros_like(batch.keep), batch.blank
+            ),
         )
         rows.append([own.mean(), own[0], other.mean(), other[0], none.mean()])
     means = torch.tensor(rows).mean(dim=0).tolist()
-    names = ("loss", "first_book", "other_caption", "first_book_other_caption", "no_caption")
+    names = ("loss", "first_book", "other_loss", "other_first_book", "no_caption_loss")
     return dict(zip(names, means, strict=True))
 
 
