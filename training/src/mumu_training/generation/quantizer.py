@@ -55,8 +55,6 @@ class QuantizerTraining(nn.Module):
         self.warmup_steps = warmup_steps
         self.decay = decay
         self.full_depth = full_depth
-        self.frozen = False
-        """Codebooks no longer follow the latents, and every item uses all of them."""
         self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
         self.register_buffer("reservoir", torch.zeros(reservoir, dimension))
         self.register_buffer("filled", torch.zeros((), dtype=torch.int64))
@@ -77,7 +75,7 @@ class QuantizerTraining(nn.Module):
         The loss is the squared distance relative to the latents' own energy.
         """
         points = latents.transpose(1, 2)  # [B, T, D]
-        learning = self.training and not self.frozen
+        learning = self.training
         if learning:
             self._remember(points.detach().reshape(-1, points.shape[-1]))
             self.calls += 1

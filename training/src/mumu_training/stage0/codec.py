@@ -1,8 +1,4 @@
-"""Stage 0: train the audio codec on the rendered songs, then its decoder alone.
-
-Two jobs. `codec` trains encoder, codebooks and decoder together. `codec_decoder` freezes encoder
-and codebooks (so that a token cache stays valid) and goes on with the decoder, at half the cost.
-"""
+"""Stage 0: train the audio codec on the rendered songs."""
 
 from __future__ import annotations
 
@@ -22,7 +18,7 @@ from mumu_training.generation.export import save_part
 from mumu_training.generation.losses import SpectralLoss, wave_loss
 from mumu_training.generation.measures import log_spectral_distance, onset_f1, si_sdr
 from mumu_training.generation.songs import SongBank
-from mumu_training.loop import TrainingJob, pick_device, restore_model, run_training
+from mumu_training.loop import TrainingJob, pick_device, run_training
 from mumu_training.recipe import Recipe
 
 AUDIO_PREFIX = "audio_encoder."
@@ -111,9 +107,9 @@ def measure_codec(codec: EncodecModel, bank: SongBank, songs: int) -> dict[str, 
     }
 
 
-def run(recipe: Recipe, resume: bool = True, job: str = "codec") -> dict[str, float]:
-    """Train `codec` or `codec_decoder`; writes `final.safetensors` and `config.json` beside it."""
-    settings = recipe.job(job)
+def run(recipe: Recipe, resume: bool = True) -> dict[str, float]:
+    """Train the `codec` job; writes `final.safetensors` and `config.json` beside it."""
+    settings = recipe.job("codec")
     options = settings.options
     config = codec_config(recipe.component("codec"))
     records = wait_for_songs(
@@ -124,10 +120,6 @@ def run(recipe: Recipe, resume: bool = True, job: str = "codec") -> dict[str, fl
     valid_bank = SongBank(recipe.data, valid, config.sampling_rate)
     torch.manual_seed(recipe.seed)
     model = codec_from_recipe(recipe, int(options.get("warmup_steps", 300)))
-    if job == "codec_decoder":
-        restore_model(model, recipe.run_folder("codec"))
-        model.codec.encoder.requires_grad_(False)
-        model.quantization.frozen = True
     hop = config.hop_length
     length = round(float(options.get("crop_seconds", 1.0)) * config.sampling_rate / hop) * hop
     low, high = options.get("gain_db", [-9, 3])
@@ -140,8 +132,8 @@ def run(recipe: Recipe, resume: bool = True, job: str = "codec") -> dict[str, fl
     spectral = SpectralLoss(config.sampling_rate)
     figures = run_training(
         TrainingJob(
-            name=job,
-            folder=recipe.run_folder(job),
+            name="codec",
+            folder=recipe.run_folder("codec"),
             model=model,
             settings=settings,
             batch=batch,
@@ -154,6 +146,5 @@ def run(recipe: Recipe, resume: bool = True, job: str = "codec") -> dict[str, fl
         ),
         resume,
     )
-    # Whichever job ran last, the codec is found in one place.
     save_part(recipe.run_folder("codec"), model.codec.eval(), config, AUDIO_PREFIX)
     return figures
