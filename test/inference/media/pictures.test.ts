@@ -1,5 +1,5 @@
 import sharp from 'sharp';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { decodeVideoFrames } from '#inference/media/clip';
 import { decodeImage } from '#inference/media/picture';
 import { probe } from '#inference/media/probe';
@@ -7,6 +7,8 @@ import { resizeBilinear } from '#inference/media/resize';
 import { clip, fixtureFolder } from '#test/support/media-fixtures';
 import expected from './pillow-resize.json' with { type: 'json' };
 
+// Every case starts ffmpeg; on a machine that is busy otherwise each takes its time.
+vi.setConfig({ testTimeout: 240_000 });
 const folder = fixtureFolder();
 afterAll(folder.remove);
 

@@ -1,11 +1,13 @@
 import { writeFileSync } from 'node:fs';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { decodeAudio } from '#inference/media/audio';
 import { decodeVideoFrames } from '#inference/media/clip';
 import { decodeImage } from '#inference/media/picture';
 import { probe } from '#inference/media/probe';
 import { blackPng, clip, fixtureFolder, tone, truncated } from '#test/support/media-fixtures';
 
+// Every case starts ffmpeg; on a machine that is busy otherwise each takes its time.
+vi.setConfig({ testTimeout: 240_000 });
 const folder = fixtureFolder();
 afterAll(folder.remove);
 
