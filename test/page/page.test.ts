@@ -72,13 +72,13 @@ it('answers a question about an uploaded song, asked by keyboard alone', async (
 it('makes music for a picture: player, download, another seed', async () => {
   await open();
   await attach(page, picture);
-  await send(page, '/generate music for this --seconds 3 --seed 5');
+  await send(page, '/generate music for this --seconds 2 --seed 5');
   await finished();
   const track = lastExchange(page).locator('.track');
   const position = track.getByRole('slider');
-  await expect.poll(() => position.getAttribute('aria-valuemax')).toBe('3');
+  await expect.poll(() => position.getAttribute('aria-valuemax')).toBe('2');
   await position.press('End');
-  await expect.poll(() => position.getAttribute('aria-valuenow')).toBe('3');
+  await expect.poll(() => position.getAttribute('aria-valuenow')).toBe('2');
   await position.press('Home');
   await track.getByRole('button', { name: /^Play/ }).press('Enter');
   await expect
