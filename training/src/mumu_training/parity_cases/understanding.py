@@ -86,7 +86,6 @@ def language_transformers() -> Case:
         max_position_embeddings=256,
         rms_norm_eps=1e-5,
         rope_parameters={"rope_type": "default", "rope_theta": 5000.0},
-        attn_implementation="eager",
     )
     model = LlamaForCausalLM(config).eval()
     randomise(model, seed=11)
