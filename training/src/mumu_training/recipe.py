@@ -67,6 +67,9 @@ class Recipe:
     order: tuple[str, ...] = ("stage1", "stage2", "stage3")
     """The paper's stages in the order they are run; each starts from the result of those before."""
 
+    notes: str = ""
+    """What a reader of the checkpoint should know about how it came about."""
+
     def component(self, name: str) -> dict[str, Any]:
         """Dimensions of one component; raises RecipeError when the recipe has none."""
         if name not in self.components:
@@ -124,6 +127,7 @@ def load_recipe(path: Path) -> Recipe:
             sampling=raw["sampling"],
             conditioning=raw.get("conditioning", "caption"),
             licence=raw.get("licence", "MIT"),
+            notes=" ".join(str(raw.get("notes", "")).split()),
             order=tuple(raw.get("order", ("stage1", "stage2", "stage3"))),
             **folders,
         )

@@ -72,7 +72,8 @@ class MumuClient:
         url = f"{self.server}/api/requests/{job}/events"
         with self.session.get(url, stream=True, timeout=self.timeout) as stream:
             name = ""
-            for line in stream.iter_lines(decode_unicode=True):
+            for raw in stream.iter_lines():
+                line = raw.decode()
                 if line.startswith("event: "):
                     name = line[7:]
                 elif line.startswith("data: ") and name in ("result", "error"):

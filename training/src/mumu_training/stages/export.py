@@ -81,7 +81,8 @@ def metadata(recipe: Recipe) -> dict[str, Any]:
         "licence": recipe.licence,
         "provenance": {
             "data": "music rendered from generated scores, and drawn scenes; nothing else",
-            "trained_with": "python -m mumu_training all --recipe training/recipes/mini.yaml",
+            "trained_with": f"python -m mumu_training, recipe {recipe.name}",
+            "notes": recipe.notes,
         },
         "training": training,
         "evaluation": read_evaluation(recipe),
