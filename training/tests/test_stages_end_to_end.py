@@ -121,7 +121,8 @@ def _recipe(folder: Path) -> Path:
             "stage1_adapters": {**job, "options": {"frames": 20}},
             "stage1": {**job, **listening},
             "stage2": {**job, "options": {"frames": 20}},
-            "stage3": {**job, **listening},
+            "stage3": {**job, "options": {"frames": 20, "valid_songs": 2, "valid_rows": 2}},
+            "evaluate": {"options": {"songs": 2}},
         },
     }
     path = folder / "recipes" / "tiny.yaml"

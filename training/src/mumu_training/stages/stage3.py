@@ -53,6 +53,7 @@ def run(recipe: Recipe, resume: bool = True) -> None:
     heard = [r for r in unseen.records["music"] if isinstance(r, MusicRecord)]
     heard = heard[: int(options.get("valid_songs", 64))]
     frames, limit = int(options.get("frames", 200)), mumu.config.max_seq_len
+    valid_rows = int(options.get("valid_rows", 64))
     regulariser_weight = float(options.get("regulariser_weight", 0.5))
     device = pick_device()
     if encoder is not None:
@@ -81,7 +82,7 @@ def run(recipe: Recipe, resume: bool = True) -> None:
     def evaluate(model: nn.Module) -> dict[str, float]:
         assert isinstance(model, Mumu)
         figures = listen(model, tokenizer, features, heard)
-        rows = [unseen.draw(np.random.default_rng([9, index])) for index in range(64)]
+        rows = [unseen.draw(np.random.default_rng([9, index])) for index in range(valid_rows)]
         return figures | music_when_asked(model, tokenizer, features, rows)
 
     run_training(
