@@ -42,11 +42,11 @@ export async function buildPack(
   outFolder: string,
   options: BuildPackOptions = {},
 ): Promise<PackManifest> {
+  await clearLeftovers(outFolder);
   const metadata = await readCheckpointMetadata(checkpointFolder);
   const reader = await openSafetensors(join(checkpointFolder, CHECKPOINT_FILES.weights));
   const building = `${outFolder}.building-${process.pid}`;
   try {
-    await clearLeftovers(outFolder);
     await mkdir(building, { recursive: true });
     const manifest = await writePack(checkpointFolder, building, reader, metadata, options);
     await putInPlace(building, outFolder);

@@ -82,8 +82,8 @@ def main() -> None:
     music = musician(checkpoint)
     loading = time.perf_counter() - started
 
-    tokenizer = PromptTokenizer(options.checkpoint / "tokenizer.json")
     template = checkpoint.metadata["prompt"]["template"]
+    tokenizer = PromptTokenizer(options.checkpoint / "tokenizer.json", template)
     prompt = tokenizer.encode(template.replace("{instruction}", PROMPT))
     with torch.inference_mode():
         injection = mumu.injection([None, None, None], 1)
