@@ -2,8 +2,8 @@
 import { MumuError } from '#contracts/errors';
 import { filterAudio, type Sound } from '#inference/media/audio';
 import { MEDIA_LIMITS, sayDuration } from '#inference/media/limits';
-import { measureLoudness } from '#inference/media/loudness';
-import { fade, gain, join, limit, loopTo, reverse, slice } from '#inference/remix/dsp/basic';
+import { amplify, fitLength, measureLoudness } from '#inference/media/loudness';
+import { fade, join, limit, loopTo, reverse, slice } from '#inference/remix/dsp/basic';
 import { addReverb } from '#inference/remix/dsp/reverb';
 import { harmonicPercussive, removeCentre } from '#inference/remix/dsp/separate';
 import { estimateTempo } from '#inference/remix/dsp/tempo';
@@ -134,11 +134,11 @@ async function applyOne(
       refuseLong(step.seconds);
       return withSamples(sound, loopTo(samples, Math.round(step.seconds * sampleRate), sampleRate));
     case 'gain':
-      return withSamples(sound, gain(samples, step.decibels));
+      return amplify(sound, step.decibels);
     case 'loudness': {
       const { integrated } = await measureLoudness(sound, signal);
       if (!Number.isFinite(integrated)) return sound;
-      return withSamples(sound, gain(samples, step.lufs - integrated));
+      return amplify(sound, step.lufs - integrated);
     }
     case 'bass':
       return keepLength(sound, await filterAudio(sound, [`bass=g=${step.decibels}:f=110:w=0.6`], signal));
@@ -197,14 +197,9 @@ const keepLength = (before: Sound, after: Sound): Sound => fitTo(after, lengthOf
 
 /** Cuts or pads with silence to a number of samples: filters may end a few samples early or late. */
 function fitTo(sound: Sound, length: number): Sound {
-  if (lengthOf(sound) === length) return sound;
   return withSamples(
     sound,
-    sound.samples.map((one) => {
-      const result = new Float32Array(length);
-      result.set(one.subarray(0, length));
-      return result;
-    }),
+    sound.samples.map((one) => fitLength(one, length)),
   );
 }
 

@@ -15,12 +15,6 @@ export function reverse(channels: Channels): Float32Array[] {
   return channels.map((one) => one.slice().reverse());
 }
 
-/** Multiplies by a gain in decibels. */
-export function gain(channels: Channels, decibels: number): Float32Array[] {
-  const factor = 10 ** (decibels / 20);
-  return channels.map((one) => one.map((value) => value * factor));
-}
-
 /** A raised-cosine fade over `length` samples at one end. */
 export function fade(channels: Channels, direction: 'in' | 'out', length: number): Float32Array[] {
   return channels.map((one) => {
