@@ -26,6 +26,8 @@ export function complete(line: string, commands: readonly CommandSpec[]): Comple
   }
   const command = commands.find((candidate) => line.toLowerCase().startsWith(`/${candidate.name} `));
   if (command === undefined) return [];
+  const behind = wordsBehind(line, command);
+  if (behind !== undefined) return behind;
   const value = /^(.*\s--([a-z-]+)[ =])([^\s]*)$/is.exec(line);
   if (value !== null) {
     const option = command.options.find((candidate) => candidate.flag === value[2]?.toLowerCase());
@@ -58,4 +60,22 @@ export function complete(line: string, commands: readonly CommandSpec[]): Comple
       label: option.label,
       summary: option.summary,
     }));
+}
+
+/** Words right behind a command's name, and what may follow them; undefined for a command that has none. */
+function wordsBehind(line: string, command: CommandSpec): Completion[] | undefined {
+  if (command.words === undefined) return undefined;
+  const [, first = '', second] = /^\/\S+\s+(\S*)(?:\s+(\S*))?$/.exec(line) ?? [];
+  const start = `/${command.name}`;
+  if (second === undefined) {
+    return command.words
+      .filter(({ word }) => word.startsWith(first.toLowerCase()))
+      .map(({ word, placeholder, summary }) => {
+        return { line: `${start} ${word} `, label: `${word} ${placeholder}`, summary };
+      });
+  }
+  const word = command.words.find((candidate) => candidate.word === first.toLowerCase());
+  return (word?.choices ?? [])
+    .filter((choice) => choice.toLowerCase().startsWith(second.toLowerCase()))
+    .map((choice) => ({ line: `${start} ${first} ${choice}`, label: choice, summary: word?.summary ?? '' }));
 }

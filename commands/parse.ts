@@ -1,5 +1,6 @@
 import { readOptions } from '#commands/options';
-import { commandNamed } from '#commands/registry';
+import { COMMANDS, commandNamed } from '#commands/registry';
+import { parseSettings, type SettingsLine } from '#commands/settings';
 import type { CommandName, CommandSpec, OptionSpec } from '#commands/spec';
 import { MumuError } from '#contracts/errors';
 import {
@@ -20,6 +21,7 @@ export type ParsedLine =
     }
   | { command: 'queue' }
   | { command: 'cancel'; id?: string }
+  | SettingsLine
   | { command: 'help'; topic?: CommandName };
 
 /** What a line comes with. */
@@ -39,6 +41,7 @@ export function parseCommandLine(line: string, context: LineContext): ParsedLine
   const slash = /^\/([\p{L}\d_-]+)(?:\s+|$)/u.exec(typed);
   if (slash === null) return parseWords(typed, context);
   const spec = commandNamed(slash[1] ?? '');
+  if (spec.name === 'settings') return parseSettings(typed.slice(slash[0].length));
   const { text, values, switches } = splitOptions(typed.slice(slash[0].length), spec);
   switch (spec.name) {
     case 'queue':
@@ -57,6 +60,12 @@ export function parseCommandLine(line: string, context: LineContext): ParsedLine
         action: switches.has('extend') ? 'extend' : 'new',
       };
   }
+}
+
+/** Whether a line is a command that is answered at once: help, queue, cancel, settings. */
+export function isDirectLine(line: string): boolean {
+  const name = /^\s*\/(\p{L}+)(?:\s|$)/u.exec(line)?.[1]?.toLowerCase();
+  return COMMANDS.some((command) => command.name === name && command.attachments === undefined);
 }
 
 /** Verbs with which one asks for something new: "compose a march", "make me some calm music". */

@@ -5,11 +5,21 @@ import { generate } from '#commands/generate';
 import { help } from '#commands/help';
 import { queue } from '#commands/queue';
 import { remix } from '#commands/remix';
+import { settings } from '#commands/settings';
 import type { CommandName, CommandSpec } from '#commands/spec';
 import { MumuError } from '#contracts/errors';
 
 /** Every command, in the order help shows them. */
-export const COMMANDS: readonly CommandSpec[] = [ask, describe, generate, remix, queue, cancel, help];
+export const COMMANDS: readonly CommandSpec[] = [
+  ask,
+  describe,
+  generate,
+  remix,
+  queue,
+  cancel,
+  settings,
+  help,
+];
 
 /**
  * The command of a name, however it is capitalised.
@@ -37,6 +47,9 @@ export function helpText(topic?: CommandName): string {
     ...(command.attachments === undefined ? [] : [`Files: ${command.attachments.summary}`]),
     ...command.options.map((option) => `--${option.flag} ${option.placeholder}: ${option.summary}.`),
     ...command.switches.map((flag) => `--${flag.flag}: ${flag.summary}.`),
+    ...(command.words ?? []).map(
+      ({ word, placeholder, summary }) => `/${command.name} ${word} ${placeholder}: ${summary}.`,
+    ),
     ...command.examples.map((example) => `Example: ${example}`),
   ].join('\n');
 }

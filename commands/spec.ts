@@ -1,6 +1,6 @@
 import type { MediaKind, RequestCommand, RequestOptions } from '#contracts/request';
 
-export type CommandName = RequestCommand | 'queue' | 'cancel' | 'help';
+export type CommandName = RequestCommand | 'queue' | 'cancel' | 'settings' | 'help';
 
 /** A setting of one request. */
 export interface OptionSpec {
@@ -26,6 +26,16 @@ export interface SwitchSpec {
   summary: string;
 }
 
+/** A word that may stand right behind a command's name, with what follows it. */
+export interface WordSpec {
+  word: string;
+  /** What is typed behind it, for help. */
+  placeholder: string;
+  summary: string;
+  /** What may follow, for completion. */
+  choices?: readonly string[];
+}
+
 /** What a command does with files. */
 export interface AttachmentSpec {
   /** What becomes of them, in words. */
@@ -49,5 +59,6 @@ export interface CommandSpec {
   attachments?: AttachmentSpec;
   options: readonly OptionSpec[];
   switches: readonly SwitchSpec[];
+  words?: readonly WordSpec[];
   examples: readonly string[];
 }

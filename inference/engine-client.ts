@@ -19,6 +19,8 @@ export type EngineClientOptions = {
   /** The engine has this long to be ready, milliseconds. Default 300,000. */
   startMilliseconds?: number;
   onExit?: (why: string) => void;
+  /** What runs as the engine's process: a module that speaks `src/contracts/engine`. Default: the engine. */
+  module?: { path: string; execArgv: string[] };
 };
 
 export type EngineClient = {
@@ -60,7 +62,7 @@ class EngineChild {
       cacheFolder: options.cacheFolder,
       verbose: options.verbose ?? false,
     };
-    const { path, execArgv } = processModule();
+    const { path, execArgv } = options.module ?? processModule();
     this.child = fork(path, [JSON.stringify(settings)], {
       execArgv,
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],

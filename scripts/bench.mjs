@@ -1,4 +1,5 @@
-// npm run bench: what a user waits for with the mini pack, then (--full) the music decoder at its true dimensions.
+// npm run bench: what the queue costs, what a user waits for with the mini pack, then (--full) the music decoder at its
+// true dimensions.
 import { join } from 'node:path';
 import { setUp } from './lib/setup.mjs';
 import { main, ROOT, run } from './lib/steps.mjs';
@@ -13,6 +14,7 @@ const bench = (file, args) =>
 
 await main(async () => {
   await setUp();
+  await bench('queue.ts', []);
   await bench('mini.ts', rest);
   if (full) await bench('music-step.ts', ['small']);
 });

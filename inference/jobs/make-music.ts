@@ -50,6 +50,7 @@ export async function makeMusic(
     const sound = wish.continues
       ? await extendSong(decoder, codec, wish.continues, options)
       : await composeNew(decoder, codec, options);
+    run.count('musicSeconds', wish.seconds);
     return { sound, caption };
   });
 }

@@ -1,6 +1,6 @@
 import type { EngineJob, EngineOutput, EngineResult } from '#contracts/engine';
 import type { Progress, Stage } from '#contracts/progress';
-import type { PlanStep, Timings } from '#contracts/result';
+import type { Counts, PlanStep, Timings } from '#contracts/result';
 import { throwIfAborted } from '#inference/runtime/abort';
 
 export type RunOptions = { signal?: AbortSignal | undefined; onProgress?: (progress: Progress) => void };
@@ -11,6 +11,7 @@ export class JobRun {
   readonly signal: AbortSignal;
   private readonly started = performance.now();
   private readonly spent: Omit<Timings, 'total'> = { decode: 0, encode: 0, language: 0, music: 0 };
+  private readonly counts: Counts = { tokens: 0, musicSeconds: 0 };
   private last = '';
 
   constructor(
@@ -48,6 +49,10 @@ export class JobRun {
     this.spent[stage] += milliseconds;
   };
 
+  readonly count = (what: keyof Counts, amount: number): void => {
+    this.counts[what] += amount;
+  };
+
   /** Runs `work` on the clock of a stage. */
   async timed<T>(stage: keyof Omit<Timings, 'total'>, work: () => Promise<T>): Promise<T> {
     throwIfAborted(this.signal);
@@ -82,6 +87,7 @@ export class JobRun {
       files: outcome.files ?? [],
       pack,
       timings,
+      counts: this.counts,
       notes: this.notes,
       ...(outcome.plan ? { plan: outcome.plan } : {}),
       ...(outcome.caption ? { caption: outcome.caption } : {}),

@@ -1,5 +1,6 @@
 import type { RequestOptions } from '#contracts/request';
 import type { JobRun } from '#inference/jobs/run';
+import { certaintyNote, sentencesIn } from '#inference/language/certainty';
 import type { Answer } from '#inference/language/model';
 import { buildPrompt } from '#inference/language/prompt';
 import type { Stack } from '#inference/stack';
@@ -46,8 +47,12 @@ export async function speak(
       onProgress: (fraction) => run.stage('language', fraction),
       signal: run.signal,
     });
+    run.count('tokens', answer.tokens.length);
     if (answer.cut && !options.silent)
       run.note('The answer was longer than this model may write, so it ends early.');
+    const perceived = Object.keys(options.features).length > 0;
+    if (perceived && options.music === 'never' && answer.certainty !== null)
+      run.note(certaintyNote(answer.certainty, sentencesIn(answer.text)));
     return answer;
   });
 }

@@ -1,4 +1,5 @@
 import { visibleText } from '#inference/language/answer-text';
+import { leastCertain, type Piece, probabilityOf } from '#inference/language/certainty';
 import type { PackTokenizer } from '#inference/language/tokens';
 import { breathe } from '#inference/runtime/abort';
 import { KeyValueCache } from '#inference/runtime/key-value-cache';
@@ -41,6 +42,8 @@ export type Answer = {
   calledForMusic: boolean;
   /** Whether the answer was cut by the limit on tokens. */
   cut: boolean;
+  /** How probable the model holds its least certain sentence, 0 to 1; null where it said nothing. */
+  certainty: number | null;
 };
 
 /** LLaMA with the injection, token by token, its cache owned by JavaScript. */
@@ -65,18 +68,21 @@ export class LanguageModel {
     const room = this.dims.context - prompt.length - audioTokens.length - 1;
     const most = Math.max(1, Math.min(options.maxTokens, room));
     const tokens: number[] = [];
+    const pieces: Piece[] = [];
     let shown = '';
     let calledForMusic = false;
     let cut = true;
     while (tokens.length < most) {
       await breathe(signal);
-      const next = sampleTopP(this.allowed(run.logits), options, random);
+      const logits = this.allowed(run.logits);
+      const next = sampleTopP(logits, options, random);
       if (next === audioTokens[0]) {
         calledForMusic = true;
         cut = false;
         break;
       }
       tokens.push(next);
+      pieces.push({ text: this.tokenizer.decode([next]), probability: probabilityOf(logits, next) });
       if (next === eos) {
         cut = false;
         break;
@@ -99,7 +105,7 @@ export class LanguageModel {
     const wanted = options.music === 'wanted';
     const musicStates = wanted ? await this.musicStates(run, signal) : null;
     if (wanted) tokens.push(...audioTokens);
-    return { text, tokens, musicStates, calledForMusic, cut };
+    return { text, tokens, musicStates, calledForMusic, cut, certainty: leastCertain(pieces) };
   }
 
   /**

@@ -1,9 +1,9 @@
-import { randomInt, randomUUID } from 'node:crypto';
+import { createHash, randomInt, randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { chooseFiles } from '#commands/attachments';
 import { checkText } from '#commands/parse';
 import { commandNamed } from '#commands/registry';
-import { MumuError, toMumuError } from '#contracts/errors';
+import { type ErrorCode, MumuError, toMumuError } from '#contracts/errors';
 import {
   type FileRef,
   type Request,
@@ -12,6 +12,7 @@ import {
   requestSchema,
 } from '#contracts/request';
 import type { JobQueue } from '#src/queue/job-queue';
+import { redisFailure } from '#src/redis/access';
 import type { Content, Storage } from '#src/storage/storage';
 
 /** What someone asked for, before files and ids are settled. */
@@ -27,10 +28,22 @@ export interface Asker {
   /** For limits. */
   user: string;
   conversation: string;
+  /** Server or workspace, for limits; absent in private. */
+  server?: string | undefined;
   /** The event's own id where the platform has one, so that an event delivered twice is one job. */
   id?: string;
   /** The line as it was typed, for the history. */
   typed?: string;
+}
+
+/** Told of what intake does, for figures; it must not throw. */
+export interface IntakeObserver {
+  /** A file was stored. */
+  file?(bytes: number): void;
+  /** A request lies on its queue. @param milliseconds that putting it there took */
+  queued?(command: RequestCommand, milliseconds: number): void;
+  /** A request or a file was turned away. */
+  refused?(code: ErrorCode): void;
 }
 
 export interface IntakeOptions {
@@ -40,6 +53,7 @@ export interface IntakeOptions {
   inspect(path: string, signal?: AbortSignal): Promise<Content>;
   /** Most bytes of one file. */
   maxFileBytes: number;
+  observer?: IntakeObserver;
 }
 
 /** From what a chat adapter received to a job on its queue: the part that is the same on every platform. */
@@ -58,9 +72,11 @@ export class Intake {
         inspect: (path) => this.options.inspect(path, signal),
         ...(signal === undefined ? {} : { signal }),
       });
+      this.options.observer?.file?.(stored.bytes);
       return { ...stored, name: shown };
     } catch (thrown) {
       const error = toMumuError(thrown);
+      this.options.observer?.refused?.(error.code);
       if (error.code === 'internal' || error.code === 'cancelled') throw error;
       throw new MumuError(error.code, `${shown}: ${error.message}`, { cause: error });
     }
@@ -89,9 +105,23 @@ export class Intake {
 
   /**
    * Queues a request with the files it is about: those given, or the conversation's last track.
-   * @throws MumuError invalid_input, not_found, limit_reached
+   * @throws MumuError invalid_input, not_found, limit_reached, unavailable, disk_full
    */
   async submit(asked: Asked, files: readonly FileRef[], asker: Asker): Promise<Request> {
+    const { observer } = this.options;
+    const began = performance.now();
+    try {
+      const request = await this.queueRequest(asked, files, asker);
+      observer?.queued?.(request.command, performance.now() - began);
+      return request;
+    } catch (thrown) {
+      const error = redisFailure(thrown);
+      observer?.refused?.(error.code);
+      throw error;
+    }
+  }
+
+  private async queueRequest(asked: Asked, files: readonly FileRef[], asker: Asker): Promise<Request> {
     const { queue, storage } = this.options;
     const text = checkText(asked.text, commandNamed(asked.command));
     const track = files.length > 0 ? undefined : await queue.conversations.lastTrack(asker.conversation);
@@ -106,8 +136,9 @@ export class Intake {
         id: asker.id ?? randomUUID(),
         conversation: asker.conversation,
         user: asker.user,
+        ...(asker.server === undefined ? {} : { server: asker.server }),
         files: chosen,
-        options: { ...asked.options, seed: asked.options.seed ?? randomInt(2 ** 32) },
+        options: { ...asked.options, seed: asked.options.seed ?? drawSeed(asker.id) },
         text,
         ...(asked.command === 'generate' ? { action: asked.action } : {}),
       });
@@ -117,6 +148,11 @@ export class Intake {
       hold.release();
     }
   }
+}
+
+/** An event that is taken in twice (after a crash in the middle) has to be the same request: its id draws the seed. */
+function drawSeed(id: string | undefined): number {
+  return id === undefined ? randomInt(2 ** 32) : createHash('sha256').update(id).digest().readUInt32BE(0);
 }
 
 /** The last part of a name, without what would confuse a terminal, a header or a reader. */

@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import { MumuError, toMumuError } from '#contracts/errors';
 import { exitOnSignals } from '#src/cli/interrupt';
 import { createProgram, isPrinted, isUsage } from '#src/cli/program';
+import { isServing } from '#src/cli/serving';
 import { repositoryFolder } from '#src/config';
 
 /** Entry of everything: `mumu ...`. Exit codes: 0 done, 1 ours, 2 input, 3 machine, 130 interrupted. */
 async function main(): Promise<void> {
   // Readers of our output that go away early (`mumu ... | head`) are no failure.
   process.stdout.on('error', () => process.exit(0));
-  if (process.argv[2] !== 'chat') exitOnSignals();
+  if (!isServing(process.argv[2])) exitOnSignals();
   try {
     await createProgram(version()).parseAsync();
   } catch (thrown) {
@@ -38,4 +39,4 @@ function detailOf(thrown: unknown): string {
 
 await main();
 // What was given up while stopping may still hold handles; everything that matters is written by now.
-if (process.argv[2] === 'chat') process.exit();
+if (isServing(process.argv[2])) process.exit();

@@ -1,11 +1,14 @@
 import { existsSync } from 'node:fs';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { MUSIC_OPTIONS, REMIX_OPTIONS, readOptions, TEXT_OPTIONS } from '#commands/options';
 import type { OptionSpec } from '#commands/spec';
 import { MumuError } from '#contracts/errors';
 import type { RequestCommand } from '#contracts/request';
+import { withDevice } from '#src/cli/device-option';
+import { addDoctor } from '#src/cli/doctor';
 import { checkPack, listPacks, rebuildPack } from '#src/cli/packs';
 import { printResult, printTable } from '#src/cli/print';
+import { addServing } from '#src/cli/serving';
 import { ProgressView } from '#src/cli/terminal';
 import { type Config, loadConfig } from '#src/config';
 
@@ -61,23 +64,8 @@ export function createProgram(version: string): Command {
       oneShot('remix', instruction, [file], given, REMIX_OPTIONS),
     );
 
-  withDevice(program.command('chat'))
-    .description('serve the local chat page until Ctrl-C')
-    .option('--port <n>', 'port of the page (default: MUMU_PORT or 8020)', readPort)
-    .option('--pack <name>', 'name of the model pack that answers')
-    .helpOption('--help', 'show this help')
-    .action(async (given: { port?: number; device?: Config['device']; pack?: string }) => {
-      // Loaded only here: the other commands need no server and no queue.
-      const { runChat } = await import('#src/cli/chat');
-      const config = loadConfig();
-      process.exitCode = await runChat({
-        ...config,
-        port: given.port ?? config.port,
-        device: given.device ?? config.device,
-        pack: given.pack ?? config.pack,
-      });
-    });
-
+  addServing(program);
+  addDoctor(program);
   addPacks(program.command('packs').description('list, build and check model packs'));
   for (const command of [program, ...program.commands, ...program.commands.flatMap((one) => one.commands)]) {
     // Instead of ending the process: main.ts has the one place where exit codes are chosen.
@@ -134,17 +122,6 @@ function addPacks(packs: Command): void {
   for (const command of packs.commands) command.helpOption('--help', 'show this help');
 }
 
-function withDevice(command: Command): Command {
-  return command.addOption(
-    new Option('--device <device>', 'where the models run (default: MUMU_DEVICE or auto)').choices([
-      'cpu',
-      'cuda',
-      'webgpu',
-      'auto',
-    ]),
-  );
-}
-
 /** The settings every request takes, from the same descriptions as the page's. */
 function withCommon(command: Command, options: readonly OptionSpec[]): Command {
   for (const option of options) {
@@ -182,12 +159,6 @@ async function oneShot(
     ...(typeof given.out === 'string' ? { out: given.out } : {}),
   });
   printResult(result, given.json === true);
-}
-
-function readPort(value: string): number {
-  const port = Number(value);
-  if (/^\d+$/.test(value) && port <= 65535) return port;
-  throw new InvalidArgumentError('A port is a number from 0 to 65535.');
 }
 
 function printLine(line: string): void {

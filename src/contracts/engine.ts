@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { failureSchema } from '#contracts/errors';
 import { progressSchema } from '#contracts/progress';
 import { MEDIA_KINDS, requestSchema } from '#contracts/request';
-import { planStepSchema, timingsSchema } from '#contracts/result';
+import { countsSchema, planStepSchema, timingsSchema } from '#contracts/result';
 
 /**
  * Messages between a worker and the engine's own process (Node's IPC channel, JSON). Files cross as paths of
@@ -40,6 +40,7 @@ export const engineResultSchema = z.object({
   files: z.array(engineOutputSchema),
   pack: z.string(),
   timings: timingsSchema,
+  counts: countsSchema.optional(),
   notes: z.array(z.string()),
   plan: z.array(planStepSchema).optional(),
   caption: z.string().optional(),

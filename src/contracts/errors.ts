@@ -17,16 +17,24 @@ export const ERROR_CODES = {
   cannot_do: { exit: 2, http: 422, retry: false },
   /** Too many jobs of this user are under way. */
   limit_reached: { exit: 2, http: 429, retry: false },
+  /** The operator's settings do not let this person do this here. */
+  not_allowed: { exit: 2, http: 403, retry: false },
+  /** The operator's word filter or moderation refuses the words or what came of them. */
+  refused: { exit: 2, http: 422, retry: false },
   /** Something is missing on this machine: ffmpeg, redis-server, a pack, disk space. */
   missing_dependency: { exit: 3, http: 503, retry: false },
   /** A pack's files do not match their checksums or cannot be loaded. */
   damaged_pack: { exit: 3, http: 503, retry: false },
   /** The disk has no room left. */
   disk_full: { exit: 3, http: 507, retry: false },
+  /** The queue (Redis) or a store is away for the moment: the same may be tried again soon. */
+  unavailable: { exit: 3, http: 503, retry: false },
   /** The user or the operator stopped the job. */
   cancelled: { exit: 130, http: 409, retry: false },
   /** The engine's process died under the job; another try may succeed. */
   engine_lost: { exit: 1, http: 500, retry: true },
+  /** The job ended its worker twice and is kept aside for the operator to look at. */
+  set_aside: { exit: 1, http: 500, retry: false },
   /** Ours: a bug or an unforeseen state. */
   internal: { exit: 1, http: 500, retry: false },
 } as const satisfies Record<string, { exit: number; http: number; retry: boolean }>;

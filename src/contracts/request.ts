@@ -38,6 +38,8 @@ export const optionsSchema = z.object({
   conditioning: z.enum(['projector', 'caption']).optional(),
   /** Format of the files that come back. */
   format: z.enum(['wav', 'mp3', 'ogg', 'flac', 'mp4']).optional(),
+  /** Kind of device the job has to run on; absent: any worker that has the pack. */
+  device: z.enum(['cpu', 'cuda', 'webgpu']).optional(),
   /** Name of the pack; absent means the default one. */
   pack: z
     .string()
@@ -53,6 +55,8 @@ const base = {
   conversation: z.string().max(128),
   /** Who asked: for limits, never shown. */
   user: z.string().max(128),
+  /** The Discord server or Slack workspace it was asked in: for limits; absent in private and on the local page. */
+  server: z.string().max(128).optional(),
   files: z.array(fileRefSchema).max(10),
   options: optionsSchema,
 };

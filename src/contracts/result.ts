@@ -24,6 +24,15 @@ export const timingsSchema = z.object({
 });
 export type Timings = z.infer<typeof timingsSchema>;
 
+/** How much was made, for the operator's figures. */
+export const countsSchema = z.object({
+  /** Tokens that the language model wrote. */
+  tokens: z.number().int().nonnegative(),
+  /** Seconds of new music. */
+  musicSeconds: z.number().nonnegative(),
+});
+export type Counts = z.infer<typeof countsSchema>;
+
 /** One step of a remix's edit plan, as it is shown with the result. */
 export const planStepSchema = z.object({
   /** Name of the operation: tempo, pitch, trim, ... */
@@ -45,6 +54,7 @@ export const resultSchema = z.discriminatedUnion('status', [
     seed: z.number().int(),
     pack: z.string(),
     timings: timingsSchema,
+    counts: countsSchema.optional(),
     notes: z.array(z.string()),
     plan: z.array(planStepSchema).optional(),
     /** What the music decoder was told, if new music was made. */

@@ -1,182 +1,137 @@
-import { type Job, UnrecoverableError, WaitingError, Worker } from 'bullmq';
-import { MumuError, toMumuError } from '#contracts/errors';
-import type { Progress } from '#contracts/progress';
-import { type Request, requestSchema } from '#contracts/request';
-import { type DoneResult, resultSchema } from '#contracts/result';
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Telemetry, Worker } from 'bullmq';
+import type { DoneResult } from '#contracts/result';
 import type { Logger } from '#src/log';
-import { Conversations } from '#src/queue/conversations';
-import { ATTEMPTS, cancelChannel, cancelKey, type QueueName, requestIdOf } from '#src/queue/names';
-import { ProgressReporter } from '#src/queue/reporter';
-import { CANCELLED, decodeFailure, encodeFailure, failedResult, type Snapshot } from '#src/queue/snapshot';
+import { cancelChannel, DEFAULT_PACK, type QueueKind, queueName, type Route } from '#src/queue/names';
+import type { JobObserver } from '#src/queue/observer';
+import { type JobHandler, JobProcessor, type TakenJob } from '#src/queue/process-job';
+import { WorkerRegistry } from '#src/queue/workers';
 import type { RedisAccess } from '#src/redis/access';
 
-export interface JobContext {
-  /** Aborts when the user cancels or this process has to stop. */
-  signal: AbortSignal;
-  /** May be called as often as one likes: what goes over Redis is thinned out, the last word never lost. */
-  onProgress(progress: Progress): void;
-  /** 1 for the first try. */
-  attempt: number;
-}
+export type { JobContext, JobHandler } from '#src/queue/process-job';
 
-/**
- * Does one job. A MumuError it throws decides what follows: `engine_lost` is tried once more, every other code
- * ends the job and reaches the user.
- */
-export type JobHandler = (request: Request, context: JobContext) => Promise<DoneResult>;
+/** A worker renews its hold on a job within this time; one that does not is taken for dead, milliseconds. */
+const LOCK = 20_000;
+/** After the deadline of a stop, what does not even let go is left behind, milliseconds. */
+const STOP_SLACK = 2_000;
 
 export interface ConsumeOptions {
   redis: RedisAccess;
-  /** Queues to take jobs from. */
-  queues: readonly QueueName[];
-  /** Jobs at once, by queue. */
-  concurrency: Readonly<Record<QueueName, number>>;
+  /** Kinds of jobs to take. */
+  queues: readonly QueueKind[];
+  /** Packs to take jobs for. Default: the one that ships. */
+  packs?: readonly string[];
+  /** Kind of device this worker has; absent: jobs that ask for one are not taken. */
+  device?: string;
+  /** Jobs at once of one kind, pack and wish for a device. */
+  concurrency: Readonly<Record<QueueKind, number>>;
   handle: JobHandler;
   /** How long results and conversations are remembered, milliseconds. */
   keepMilliseconds: number;
+  /** How soon a dead worker's jobs are free, milliseconds; at least. Default 20,000. */
+  lockMilliseconds?: number;
+  observer?: JobObserver;
+  telemetry?: Telemetry;
   log: Logger;
 }
 
 export interface JobConsumer {
+  /** The worker's name in `JobQueue.workers()`. */
+  readonly id: string;
   /**
-   * Takes no more jobs and waits for those under way; what has not ended after `deadline` milliseconds is
-   * aborted and goes back to the head of its queue.
+   * Takes no more jobs and waits for those under way; what has not ended after `deadline` milliseconds goes back to
+   * the head of its queue.
    */
   close(deadline: number): Promise<void>;
 }
 
-type QueuedJob = Job<unknown, DoneResult, string, Snapshot>;
-
-/** Held against the contract here, where a bad result fails its own job, not where everyone reads it. */
-const doneResultSchema = resultSchema.refine((result): result is DoneResult => result.status === 'done');
-
-/** Starts taking jobs. */
+/** Announces a worker and starts taking jobs. */
 export async function consumeJobs(options: ConsumeOptions): Promise<JobConsumer> {
   const { redis, log } = options;
-  const store = redis.connect('producer');
-  const conversations = new Conversations(store, redis.prefix, options.keepMilliseconds);
-  const running = new Map<string, AbortController>();
-  let stopping = false;
+  const { prefix } = redis;
+  // Waits for Redis to be back: a finished result must not be lost because it was away for a moment.
+  const store = redis.connect('worker');
+  const id = randomUUID();
+  const registry = new WorkerRegistry(store, prefix);
+  const processor = new JobProcessor({
+    ...{ store, prefix, log, worker: id, registry },
+    handle: options.handle,
+    keepMilliseconds: options.keepMilliseconds,
+    ...(options.observer === undefined ? {} : { observer: options.observer }),
+  });
 
   const subscriber = redis.connect('worker');
-  await subscriber.subscribe(cancelChannel(redis.prefix));
-  subscriber.on('message', (_channel: string, id: string) => running.get(id)?.abort());
-  // Messages sent while the connection was down are lost: the keys tell.
-  subscriber.on('ready', () => {
-    for (const [id, controller] of running) void abortIfCancelled(id, controller);
-  });
+  await subscriber.subscribe(cancelChannel(prefix));
+  subscriber.on('message', (_channel: string, id: string) => processor.cancel(id));
+  subscriber.on('ready', () => void processor.lookForCancelled());
 
-  async function abortIfCancelled(id: string, controller: AbortController): Promise<void> {
-    try {
-      if ((await store.exists(cancelKey(redis.prefix, id))) === 1) controller.abort();
-    } catch (error) {
-      log.warn({ id, error: (error as Error).message }, 'could not look whether a job was cancelled');
-    }
-  }
+  const packs = options.packs ?? [DEFAULT_PACK];
+  const device = options.device === undefined ? {} : { device: options.device };
+  // Before the first job, and dead to others before its jobs are free: that is how they see what it died under.
+  const withdraw = await registry.announce(
+    { id, host: hostname(), pid: process.pid, packs: [...packs], ...device, startedAt: Date.now() },
+    log,
+    (options.lockMilliseconds ?? LOCK) * 0.75,
+  );
 
-  async function processJob(job: QueuedJob, token: string | undefined): Promise<DoneResult> {
-    const parsed = requestSchema.safeParse(job.data);
-    if (!parsed.success) {
-      const failure = new MumuError('internal', 'This job cannot be read by this version of mumu.');
-      throw new UnrecoverableError(encodeFailure(failure.toFailure()));
-    }
-    const request = parsed.data;
-    const { id } = request;
-    const controller = new AbortController();
-    running.set(id, controller);
-    const reporter = new ProgressReporter(job, log);
-    try {
-      await abortIfCancelled(id, controller);
-      controller.signal.throwIfAborted();
-      const attempt = job.attemptsMade + 1;
-      log.info({ id, command: request.command, attempt }, 'job started');
-      const result = doneResultSchema.parse(
-        await options.handle(request, {
-          signal: controller.signal,
-          onProgress: (progress) => reporter.report(progress),
-          attempt,
-        }),
-      );
-      await reporter.close();
-      await conversations.end(request, result);
-      log.info({ id, timings: result.timings }, 'job done');
-      return result;
-    } catch (thrown) {
-      await reporter.close();
-      if (stopping && controller.signal.aborted) {
-        log.info({ id }, 'job put back: this process stops');
-        await job.moveToWait(token);
-        throw new WaitingError();
-      }
-      throw await fail(request, job, controller.signal.aborted, thrown);
-    } finally {
-      running.delete(id);
-    }
-  }
-
-  /** What to throw at BullMQ; a final failure is noted in the conversation first. */
-  async function fail(request: Request, job: QueuedJob, cancelled: boolean, thrown: unknown): Promise<Error> {
-    const error: MumuError = cancelled
-      ? new MumuError('cancelled', CANCELLED.message, { cause: thrown })
-      : toMumuError(thrown);
-    const { id } = request;
-    const again = error.retryable && job.attemptsMade + 1 < ATTEMPTS;
-    const detail = error.code === 'internal' ? { stack: stackOf(error.cause ?? error) } : {};
-    log[error.code === 'internal' ? 'error' : 'info'](
-      { id, code: error.code, again, ...detail },
-      'job failed',
-    );
-    if (again) return new Error(encodeFailure(error.toFailure()));
-    await conversations.end(request, failedResult(id, error.toFailure()));
-    await store.del(cancelKey(redis.prefix, id));
-    return new UnrecoverableError(encodeFailure(error.toFailure()));
-  }
-
-  const workers = options.queues.map((name) => {
-    const worker = new Worker<unknown, DoneResult, string>(
-      name,
-      (job, token) => processJob(job as QueuedJob, token),
-      {
-        connection: redis.connect('worker'),
-        prefix: redis.prefix,
-        concurrency: options.concurrency[name],
-        // Inference is in another process, so a lock is renewed in time; a dead worker's job is free soon.
-        lockDuration: 20_000,
-        stalledInterval: 10_000,
-        maxStalledCount: 1,
-        maxStartedAttempts: 6,
-      },
-    );
-    worker.on('error', (error) => log.warn({ queue: name, error: error.message }, 'worker'));
-    // A job whose worker died twice is failed by BullMQ itself, without a word from us: note it here.
-    worker.on('failed', (job, error) => {
-      const request = requestSchema.safeParse(job?.data);
-      if (!request.success || running.has(request.data.id) || error instanceof UnrecoverableError) return;
-      if (job?.finishedOn === undefined) return;
-      const result = failedResult(requestIdOf(job.id ?? ''), decodeFailure(error.message));
-      conversations.end(request.data, result).catch((problem: Error) => {
-        log.warn({ id: request.data.id, error: problem.message }, 'could not note how a job ended');
-      });
-    });
-    return worker;
-  });
+  const connection = redis.connect('worker');
+  const workers = routesOf(options.queues, packs, options.device).map((route) =>
+    startTaking(route, options, connection, processor),
+  );
   await Promise.all(workers.map((worker) => worker.waitUntilReady()));
 
   return {
+    id,
     async close(deadline) {
-      const closed = Promise.all(workers.map((worker) => worker.close()));
-      const timer = setTimeout(() => {
-        stopping = true;
-        for (const controller of running.values()) controller.abort();
-      }, deadline);
-      await closed;
+      const ended = new AbortController();
+      const closed = Promise.all([
+        withdraw().catch((error: Error) => log.warn({ error: error.message }, 'while stopping')),
+        ...workers.map((worker) => worker.close()),
+      ]);
+      const timer = setTimeout(() => processor.stop(), deadline);
+      // With Redis away nothing can be put back; the hold on it runs out by itself.
+      const given = delay(deadline + STOP_SLACK, undefined, { signal: ended.signal }).catch(() => undefined);
+      await Promise.race([closed, given]);
       clearTimeout(timer);
-      subscriber.disconnect();
-      store.disconnect();
+      ended.abort();
+      for (const one of [subscriber, connection, store]) one.disconnect();
     },
   };
 }
 
-function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+/** Every queue a worker serves: each pack's, with and without the wish for its device. */
+function routesOf(kinds: readonly QueueKind[], packs: readonly string[], device?: string): Route[] {
+  return kinds.flatMap((kind) =>
+    packs.flatMap((pack) => [{ kind, pack }, ...(device === undefined ? [] : [{ kind, pack, device }])]),
+  );
+}
+
+function startTaking(
+  route: Route,
+  options: ConsumeOptions,
+  connection: ReturnType<RedisAccess['connect']>,
+  processor: JobProcessor,
+): Worker<unknown, DoneResult, string> {
+  const { redis, log, telemetry } = options;
+  const name = queueName(route);
+  const lockDuration = options.lockMilliseconds ?? LOCK;
+  const worker = new Worker<unknown, DoneResult, string>(
+    name,
+    (job, token) => processor.process(job as TakenJob, token, route.pack),
+    {
+      connection,
+      prefix: redis.prefix,
+      concurrency: options.concurrency[route.kind],
+      // Inference is in another process, so a lock is renewed in time; a dead worker's job is free soon.
+      lockDuration,
+      stalledInterval: lockDuration / 4,
+      // The processor itself decides when a job has ended too many workers: it can say so.
+      maxStalledCount: Number.MAX_SAFE_INTEGER,
+      ...(telemetry === undefined ? {} : { telemetry }),
+    },
+  );
+  worker.on('error', (error) => log.warn({ queue: name, error: error.message }, 'worker'));
+  return worker;
 }

@@ -6,6 +6,19 @@ import { lastTrackOf } from '#src/queue/snapshot';
 
 /** Requests of a conversation that are kept for a reload. */
 const LONGEST_HISTORY = 200;
+/** The index of a user who asked for nothing in so long goes, milliseconds. */
+const INDEX_KEEP = 2 * 365 * 24 * 3600 * 1000;
+
+/**
+ * KEYS: requests, order, the request's own key, track. ARGV: id, entry, conversation, milliseconds, track or nothing.
+ * All or nothing: what an intake that died half-way had noted is noted whole when it is tried again.
+ */
+const BEGIN = `
+if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
+redis.call('RPUSH', KEYS[2], ARGV[1])
+redis.call('SET', KEYS[3], ARGV[3], 'PX', ARGV[4])
+if ARGV[5] ~= '' then redis.call('SET', KEYS[4], ARGV[5]) end
+return 1`;
 
 const storedRequestSchema = z.object({
   /** Milliseconds since 1970. */
@@ -15,8 +28,23 @@ const storedRequestSchema = z.object({
   typed: z.string().optional(),
 });
 
-const ownedFileSchema = z.object({ name: z.string(), mime: z.string() });
+const ownedFileSchema = z.object({
+  name: z.string(),
+  mime: z.string(),
+  /** The user who brought it into the conversation, or for whom it was made. */
+  by: z.string().optional(),
+});
 export type OwnedFile = z.infer<typeof ownedFileSchema>;
+
+/** What went when a user was forgotten in a conversation. */
+export interface ForgottenExchanges {
+  /** How many requests, with their results. */
+  requests: number;
+  /** Keys of the files that went from the conversation. */
+  files: string[];
+  /** Those of them that no other conversation has: nobody needs their content any more. */
+  orphans: string[];
+}
 
 /** One exchange as a reloaded page shows it; without a result while the job waits or runs. */
 export interface Exchange {
@@ -29,7 +57,9 @@ export interface Exchange {
 /**
  * What is remembered of conversations, in Redis: their exchanges, which files belong to them, and the track the
  * next message without a file is about. Everything is under the conversation's own keys and is forgotten after
- * `keepMilliseconds` without use.
+ * `keepMilliseconds` without use. Two indexes lead to them: from a user to the conversations that hold something of
+ * theirs, and from a file to the conversations that have it. They are written before what they lead to, so that a
+ * crash leaves nothing that forgetting would not find.
  */
 export class Conversations {
   constructor(
@@ -44,19 +74,22 @@ export class Conversations {
    */
   async begin(request: Request, typed?: string): Promise<boolean> {
     const { conversation, id } = request;
+    await this.indexUser(request.user, conversation);
     const entry = JSON.stringify({ at: Date.now(), request, ...(typed === undefined ? {} : { typed }) });
-    const added = await this.redis.hsetnx(this.key(conversation, 'requests'), id, entry);
-    if (added === 0) return false;
     const track = request.files.findLast((file) => file.kind !== 'image');
-    const write = this.redis
-      .multi()
-      .rpush(this.key(conversation, 'order'), id)
-      .set(this.requestKey(id), conversation, 'PX', Math.ceil(this.keepMilliseconds));
-    if (track !== undefined) write.set(this.key(conversation, 'track'), JSON.stringify(track));
-    await write.exec();
-    await this.own(conversation, request.files);
+    const added = await this.redis.eval(
+      BEGIN,
+      4,
+      this.key(conversation, 'requests'),
+      this.key(conversation, 'order'),
+      this.requestKey(id),
+      this.key(conversation, 'track'),
+      ...[id, entry, conversation, Math.ceil(this.keepMilliseconds)],
+      track === undefined ? '' : JSON.stringify(track),
+    );
+    await this.own(conversation, request.user, request.files);
     await this.trim(conversation);
-    return true;
+    return added === 1;
   }
 
   /** Takes a request back that could not be queued. */
@@ -69,12 +102,16 @@ export class Conversations {
       .exec();
   }
 
-  /** Notes how a request ended; a result's last track becomes the conversation's. */
-  async end(request: Pick<Request, 'id' | 'conversation'>, result: Result): Promise<void> {
-    const { conversation, id } = request;
+  /**
+   * Notes how a request ended; a result's last track becomes the conversation's. A request that was forgotten while
+   * it ran leaves nothing behind.
+   */
+  async end(request: Pick<Request, 'id' | 'conversation' | 'user'>, result: Result): Promise<void> {
+    const { conversation, id, user } = request;
+    if ((await this.conversationOf(id)) === undefined) return;
     await this.redis.hset(this.key(conversation, 'results'), id, JSON.stringify(result));
     if (result.status === 'done') {
-      await this.own(conversation, result.files);
+      await this.own(conversation, user, result.files);
       const track = lastTrackOf(result);
       if (track !== undefined) {
         const reference: FileRef = {
@@ -97,13 +134,26 @@ export class Conversations {
     return stored === null ? undefined : fileRefSchema.parse(JSON.parse(stored));
   }
 
-  /** Lets a conversation use and fetch files. */
-  async own(conversation: string, files: ReadonlyArray<{ key: string } & OwnedFile>): Promise<void> {
+  /** Lets a conversation use and fetch files that a user brought, or that were made for them. */
+  private async own(
+    conversation: string,
+    user: string,
+    files: ReadonlyArray<{ key: string; name: string; mime: string }>,
+  ): Promise<void> {
     if (files.length > 0) {
-      await this.redis.hset(
-        this.key(conversation, 'files'),
-        Object.fromEntries(files.map(({ key, name, mime }) => [key, JSON.stringify({ name, mime })])),
-      );
+      const index = this.redis.multi();
+      for (const { key } of files) {
+        index.sadd(this.fileKey(key), conversation);
+        index.pexpire(this.fileKey(key), Math.ceil(2 * this.keepMilliseconds));
+      }
+      await index.exec();
+      const known = await this.redis.hmget(this.key(conversation, 'files'), ...files.map((file) => file.key));
+      const entries = files.map(({ key, name, mime }, place) => {
+        // Whoever was first stays the one whose file it is, also when others ask about it.
+        const by = known[place] ? (ownedFileSchema.parse(JSON.parse(known[place])).by ?? user) : user;
+        return [key, JSON.stringify({ name, mime, by } satisfies OwnedFile)];
+      });
+      await this.redis.hset(this.key(conversation, 'files'), Object.fromEntries(entries));
     }
     await this.touch(conversation);
   }
@@ -145,6 +195,72 @@ export class Conversations {
     return stored === null ? undefined : resultSchema.parse(JSON.parse(stored));
   }
 
+  /** Conversations that hold something of a user. */
+  async ofUser(user: string): Promise<string[]> {
+    return await this.redis.zrange(this.userKey(user), '0', '-1');
+  }
+
+  /** Forgets what a user gave to a conversation and got in it; what others did there stays. */
+  async forgetUser(user: string, conversation: string): Promise<ForgottenExchanges> {
+    const [requests, files, track] = await Promise.all([
+      this.redis.hgetall(this.key(conversation, 'requests')) as Promise<Record<string, string>>,
+      this.redis.hgetall(this.key(conversation, 'files')) as Promise<Record<string, string>>,
+      this.lastTrack(conversation),
+    ]);
+    const ids = Object.keys(requests).filter((id) => {
+      return storedRequestSchema.parse(JSON.parse(requests[id] ?? '')).request.user === user;
+    });
+    const keys = Object.keys(files).filter((key) => {
+      return ownedFileSchema.parse(JSON.parse(files[key] ?? '')).by === user;
+    });
+    const write = this.redis.multi();
+    for (const id of ids) {
+      write.hdel(this.key(conversation, 'requests'), id);
+      write.hdel(this.key(conversation, 'results'), id);
+      write.lrem(this.key(conversation, 'order'), 0, id);
+      write.del(this.requestKey(id));
+    }
+    for (const key of keys) {
+      write.hdel(this.key(conversation, 'files'), key);
+      write.srem(this.fileKey(key), conversation);
+    }
+    if (track !== undefined && keys.includes(track.key)) write.del(this.key(conversation, 'track'));
+    // Last: after a crash in the middle the same can be asked again.
+    write.zrem(this.userKey(user), conversation);
+    await write.exec();
+    const orphans: string[] = [];
+    for (const key of keys) if (!(await this.isKnownAnywhere(key))) orphans.push(key);
+    return { requests: ids.length, files: keys, orphans };
+  }
+
+  /**
+   * Notes that a conversation holds something of a user. A shared one may live on long after the user's last word in
+   * it, so entries go only when their conversation is gone: the oldest are looked at with each request.
+   */
+  private async indexUser(user: string, conversation: string): Promise<void> {
+    const key = this.userKey(user);
+    await this.redis.multi().zadd(key, Date.now(), conversation).pexpire(key, INDEX_KEEP).exec();
+    const old = await this.redis.zrangebyscore(
+      key,
+      '-inf',
+      Date.now() - this.keepMilliseconds,
+      'LIMIT',
+      0,
+      5,
+    );
+    for (const candidate of old) {
+      const isAlive = (await this.redis.exists(this.key(candidate, 'order'))) === 1;
+      await (isAlive ? this.redis.zadd(key, Date.now(), candidate) : this.redis.zrem(key, candidate));
+    }
+  }
+
+  private async isKnownAnywhere(key: string): Promise<boolean> {
+    for (const conversation of await this.redis.smembers(this.fileKey(key))) {
+      if ((await this.redis.hexists(this.key(conversation, 'files'), key)) === 1) return true;
+    }
+    return false;
+  }
+
   async conversationOf(id: string): Promise<string | undefined> {
     return (await this.redis.get(this.requestKey(id))) ?? undefined;
   }
@@ -169,6 +285,14 @@ export class Conversations {
 
   private key(conversation: string, part: 'requests' | 'order' | 'results' | 'files' | 'track'): string {
     return `${this.prefix}:conversation:${conversation}:${part}`;
+  }
+
+  private userKey(user: string): string {
+    return `${this.prefix}:conversations-of:${user}`;
+  }
+
+  private fileKey(key: string): string {
+    return `${this.prefix}:conversations-with:${key}`;
   }
 
   private requestKey(id: string): string {

@@ -43,6 +43,8 @@ export type JobEvent = Progress | { type: 'result'; result: Result };
 export class EventDiffer {
   private position: number | undefined;
   private shown: Snapshot = EMPTY_SNAPSHOT;
+  /** A job that is taken up again starts to tell from the beginning. */
+  private readonly notes = new Set<string>();
   private ended = false;
 
   next(view: JobView): JobEvent[] {
@@ -69,7 +71,8 @@ export class EventDiffer {
     const before = this.shown;
     const events: JobEvent[] = [];
     for (const text of now.notes) {
-      if (!before.notes.includes(text)) events.push({ type: 'note', text });
+      if (!this.notes.has(text)) events.push({ type: 'note', text });
+      this.notes.add(text);
     }
     if (
       now.stage !== undefined &&
@@ -88,7 +91,7 @@ export function encodeFailure(failure: Failure): string {
   return JSON.stringify(failure);
 }
 
-/** Reads a reason back; one that BullMQ wrote itself means that the job's worker died more than once. */
+/** Reads a reason back; one that BullMQ wrote itself means that the job was lost between workers. */
 export function decodeFailure(reason: string | undefined): Failure {
   try {
     return failureSchema.parse(JSON.parse(reason ?? ''));

@@ -21,7 +21,7 @@ export interface RedisAccess {
   readonly prefix: string;
   /** A new connection; `close` ends it if its user has not. */
   connect(role: ConnectionRole): Redis;
-  /** Resolves when a private server has died without being asked to; never for an external one. */
+  /** Resolves when a private server has died and cannot be brought back; never for an external one. */
   readonly lost: Promise<void>;
   /** Ends every connection and, if it is ours, the server. */
   close(): Promise<void>;
@@ -148,6 +148,10 @@ async function requireUsable(access: RedisAccess): Promise<void> {
   }
 }
 
+/** What ioredis and a server that is just starting, or is handing over to another one, say. */
+const AWAY =
+  /max retries per request|Connection is closed|^(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN) /i;
+
 /** A Redis that refuses writes because its disk is full says MISCONF; everything else goes the ordinary way. */
 export function redisFailure(error: unknown): MumuError {
   if (error instanceof Error && /^(MISCONF|OOM) /.test(error.message)) {
@@ -155,14 +159,10 @@ export function redisFailure(error: unknown): MumuError {
       cause: error,
     });
   }
-  if (error instanceof Error && /max retries per request|Connection is closed/i.test(error.message)) {
-    return new MumuError(
-      'missing_dependency',
-      'The queue (Redis) does not answer at the moment: try again.',
-      {
-        cause: error,
-      },
-    );
+  if (error instanceof Error && AWAY.test(error.message)) {
+    return new MumuError('unavailable', 'The queue (Redis) does not answer at the moment: try again.', {
+      cause: error,
+    });
   }
   return toMumuError(error);
 }

@@ -9,6 +9,10 @@ import { MumuError } from '#contracts/errors';
 import { type ProcessLock, tryLock } from '#src/files/process-lock';
 import type { Logger } from '#src/log';
 
+/** A server that dies is started again so many times within `REVIVAL_WINDOW` milliseconds. */
+const REVIVALS = 3;
+const REVIVAL_WINDOW = 60_000;
+
 /** Longest path of a unix socket that both Linux (108 bytes) and macOS (104) take. */
 const LONGEST_SOCKET_PATH = 100;
 
@@ -34,14 +38,15 @@ exit "$status"
 export interface PrivateRedis {
   /** Path of its unix socket. */
   readonly socket: string;
-  /** Resolves when the server is gone, whoever ended it. */
+  /** Resolves when the server is gone for good: stopped, or dead and not to be brought back. */
   readonly ended: Promise<void>;
   /** Lets it write everything out and waits for its end. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts the private Redis of a data folder: reached by a unix socket only, append-only file, never evicting.
+ * Starts the private Redis of a data folder: reached by a unix socket only, append-only file, never evicting. A server
+ * that dies is started again on the same file.
  * @param folder where it keeps its files; made if missing.
  * @throws MumuError missing_dependency without redis-server; invalid_input if another mumu uses the folder;
  *   internal if the server does not come up.
@@ -72,39 +77,102 @@ export async function startPrivateRedis(options: {
 async function start(folder: string, lock: ProcessLock, log: Logger, timeout: number): Promise<PrivateRedis> {
   await requireRedisServer();
   const socket = await socketPath(folder);
+  let server = launch(folder, socket);
+  try {
+    await waitUntilReady(socket, () => server.running, timeout);
+  } catch (error) {
+    await server.stop();
+    const output = server.output();
+    log.error({ output }, 'redis-server did not start');
+    throw startFailure(output, folder, error);
+  }
+  log.debug('private redis-server is up');
+
+  let stopping = false;
+  const revivals: number[] = [];
+
+  /** Starts a server in the place of one that died; its append-only file has all that was written. */
+  async function revive(): Promise<boolean> {
+    for (;;) {
+      const since = Date.now() - REVIVAL_WINDOW;
+      while ((revivals[0] ?? since) < since) revivals.shift();
+      if (revivals.length >= REVIVALS) return false;
+      revivals.push(Date.now());
+      await delay(200 * revivals.length);
+      if (stopping) return false;
+      server = launch(folder, socket);
+      try {
+        await waitUntilReady(socket, () => server.running && !stopping, timeout);
+        log.warn('redis-server is up again');
+        return true;
+      } catch {
+        await server.stop();
+        if (stopping) return false;
+        log.error({ output: server.output() }, 'redis-server did not start again');
+      }
+    }
+  }
+
+  async function watch(): Promise<void> {
+    for (;;) {
+      await server.ended;
+      if (stopping) return;
+      log.error({ output: server.output() }, 'redis-server has ended by itself: starting it again');
+      if (!(await revive())) return;
+    }
+  }
+  const ended = watch();
+
+  return {
+    socket,
+    ended,
+    async stop() {
+      stopping = true;
+      await server.stop();
+      await ended;
+      await lock.release();
+    },
+  };
+}
+
+interface Server {
+  readonly running: boolean;
+  readonly ended: Promise<void>;
+  /** The last it said. */
+  output(): string;
+  stop(): Promise<void>;
+}
+
+function launch(folder: string, socket: string): Server {
   const child = spawn('sh', ['-c', SUPERVISOR, 'mumu-redis', ...serverArguments(folder, socket)], {
     // A session of its own: Ctrl-C on the terminal reaches us alone, and we drain before the server goes.
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],
   });
-  const tail = collectOutput(child);
+  const output = collectOutput(child);
   let running = true;
   const ended = new Promise<void>((resolve) => {
-    child.once('close', () => {
+    const end = () => {
       running = false;
       resolve();
-    });
-    child.once('error', () => {
-      running = false;
-      resolve();
-    });
+    };
+    child.once('close', end);
+    child.once('error', end);
   });
   child.stdin?.on('error', () => undefined);
-  const stop = async () => {
-    child.stdin?.end();
-    await ended;
-    await lock.release();
+  // What watches our end of the pipe has nothing left to end.
+  child.once('exit', () => child.stdin?.end());
+  return {
+    get running() {
+      return running;
+    },
+    ended,
+    output,
+    async stop() {
+      child.stdin?.end();
+      await ended;
+    },
   };
-  try {
-    await waitUntilReady(socket, () => running, timeout);
-  } catch (error) {
-    const output = tail();
-    await stop();
-    log.error({ output }, 'redis-server did not start');
-    throw startFailure(output, folder, error);
-  }
-  log.debug('private redis-server is up');
-  return { socket, ended, stop };
 }
 
 function serverArguments(folder: string, socket: string): string[] {

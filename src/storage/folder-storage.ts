@@ -146,6 +146,14 @@ export class FolderStorage implements Storage {
     };
   }
 
+  async remove(key: string): Promise<void> {
+    const path = this.path(key);
+    const found = await stat(path).catch(() => undefined);
+    await rm(path, { force: true });
+    await rm(`${path}.json`, { force: true });
+    this.total -= found?.size ?? 0;
+  }
+
   sweep(): Promise<void> {
     this.sweeping ??= this.sweepOnce(0).finally(() => {
       this.sweeping = undefined;

@@ -58,6 +58,8 @@ export interface Storage {
    */
   localPath(key: string, folder: string): Promise<string>;
   hold(keys: Iterable<string>): Hold;
+  /** Removes a file at once; one that is not stored is none to remove. */
+  remove(key: string): Promise<void>;
   /** Removes what has expired and, over the cap, what was unused longest. */
   sweep(): Promise<void>;
 }

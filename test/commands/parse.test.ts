@@ -42,7 +42,35 @@ describe('a command line', () => {
     expect(asked('/help /remix')).toEqual({ command: 'help', topic: 'remix' });
   });
 
+  it('about one’s own settings', () => {
+    const settings = (line: string) => asked(`/settings${line}`);
+    expect(settings('')).toEqual({ command: 'settings', action: 'show' });
+    expect(settings(' seconds 20s')).toEqual({
+      command: 'settings',
+      action: 'set',
+      key: 'seconds',
+      value: 20,
+    });
+    expect(settings(' --top-p=0,5')).toMatchObject({ action: 'set', key: 'topP', value: 0.5 });
+    expect(settings(' TopP 0.5')).toMatchObject({ key: 'topP', value: 0.5 });
+    expect(settings(' Format OGG')).toMatchObject({ key: 'format', value: 'ogg' });
+    expect(settings(' voice off')).toMatchObject({ key: 'voice', value: false });
+    expect(settings(' language zh-cn')).toMatchObject({ key: 'language', value: 'zh-CN' });
+    expect(settings(' reset')).toEqual({ command: 'settings', action: 'reset' });
+    expect(settings(' reset seconds')).toEqual({ command: 'settings', action: 'reset', key: 'seconds' });
+    expect(settings(' Forget ME')).toEqual({ command: 'settings', action: 'forget' });
+  });
+
   it.each([
+    ['/settings tempo 3', /no setting tempo: there are seconds, guidance/],
+    ['/settings seconds', /seconds needs a value/],
+    ['/settings seconds 600', /--seconds takes a number from 1 to 60/],
+    ['/settings format mp4', /format takes one of wav, mp3, ogg, flac/],
+    ['/settings voice loud', /voice takes one of on, off/],
+    ['/settings language klingon', /language takes one of en, zh-CN/],
+    ['/settings pack ../x', /takes a name/],
+    ['/settings forget', /settings forget me/],
+    ['/settings reset tempo', /no setting tempo/],
     ['/sing la', /no command \/sing.*\/ask/],
     ['/generate x --tempo 3', /no option --tempo.*--seconds/],
     ['/generate x --seconds', /--seconds needs a value/],
@@ -131,6 +159,7 @@ describe('help and completion', () => {
   it('names every command and every option of one', () => {
     for (const command of COMMANDS) expect(helpText()).toContain(`/${command.name}`);
     expect(helpText('generate')).toMatch(/--seconds N: length of new music/);
+    expect(helpText('settings')).toMatch(/^\/settings seconds N: length of new music/m);
   });
 
   it('completes commands, options and values', () => {
@@ -142,6 +171,12 @@ describe('help and completion', () => {
       '/generate a waltz --format mp3 ',
     );
     expect(labels('/help re')).toEqual(['remix']);
+    expect(labels('/settings ')).toEqual(expect.arrayContaining(['seconds N', 'voice on|off', 'forget me']));
+    expect(labels('/settings fo')).toEqual(['format FORMAT', 'forget me']);
+    expect(complete('/settings language zh', COMMANDS).map(({ line }) => line)).toEqual([
+      '/settings language zh-CN',
+    ]);
+    expect(labels('/settings seconds 2')).toEqual([]);
     expect(labels('what about -')).toEqual([]);
   });
 

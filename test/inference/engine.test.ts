@@ -79,6 +79,7 @@ describe('asking', () => {
     expect(texts.at(-1)).toBe(one.text);
     expect(seen.some((p) => p.type === 'stage' && p.stage === 'language')).toBe(true);
     expect(Object.keys(one.timings)).toEqual(['decode', 'encode', 'language', 'music', 'total']);
+    expect(one.counts).toEqual({ tokens: expect.toSatisfy((count: number) => count > 0), musicSeconds: 0 });
   });
 
   it('hears the song: another song gives another answer, a question again skips the encoder', async () => {
@@ -150,6 +151,7 @@ describe('making music', () => {
   it('of exactly the length asked, audible and not clipped', async () => {
     const made = await make(1, 'projector');
     expect(made.files[0]).toMatchObject({ mime: 'audio/wav', seconds: 1.3 });
+    expect(made.counts?.musicSeconds).toBe(1.3);
     expect(made.files[0]?.peaks).toHaveLength(400);
     expect(made.caption).not.toMatch(/\[AUD/);
     const sound = await decodeAudio(made.files[0]?.path ?? '', { sampleRate: 16000, channels: 1 });

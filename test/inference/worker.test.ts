@@ -29,7 +29,7 @@ let worker: RunningWorker;
 beforeAll(async () => {
   pack = await randomPack();
   server = await startTestRedis();
-  queue = new JobQueue(server.access, { activeJobs: 10, keepMilliseconds: KEEP, log });
+  queue = new JobQueue(server.access, { activeJobs: 10, keepMilliseconds: KEEP, pack: 'random', log });
   await queue.ready();
   storage = await FolderStorage.open({
     folder: join(pack.folder, 'storage'),
@@ -140,7 +140,13 @@ describe('the worker', () => {
     expect(await result(bad.id)).toMatchObject({ status: 'failed', error: { code: 'unsupported_media' } });
     const gone = await submit({ files: [{ ...stored, key: '0'.repeat(64), name: 'gone.wav' }] });
     expect(await result(gone.id)).toMatchObject({ status: 'failed', error: { code: 'not_found' } });
-    const pack = await submit({ options: { pack: 'nowhere' } });
-    expect(await result(pack.id)).toMatchObject({ status: 'failed', error: { code: 'not_found' } });
+    await expect(submit({ options: { pack: 'nowhere' } })).rejects.toMatchObject({
+      code: 'not_found',
+      message: 'No worker has the pack nowhere: there is random.',
+    });
+    await expect(submit({ options: { device: 'cuda' } })).rejects.toMatchObject({
+      code: 'cannot_do',
+      message: 'No worker has the pack random on cuda: there is cpu.',
+    });
   });
 });

@@ -195,3 +195,30 @@ it('keeps two conversations apart that go on at once', async () => {
   await other.locator('.track').waitFor();
   expect(await other.locator('article').count()).toBe(1);
 });
+
+it('keeps settings of one’s own, and forgets every conversation this browser lists', async () => {
+  await open();
+  await attach(page, song);
+  await send(page, '/describe --seed 1');
+  await finished();
+  const first = addressed();
+  const list = page.getByRole('navigation', { name: 'Conversations' });
+  await page.getByRole('button', { name: 'New conversation' }).click();
+  await page.getByRole('heading', { level: 1 }).waitFor();
+  await send(page, '/settings temperature 0.3');
+  await page.getByText('temperature is set to 0.3').waitFor();
+  await send(page, '/ask What is a waltz? --seed 2');
+  await finished();
+  const second = addressed();
+  await send(page, '/settings forget me');
+  await page
+    .getByText(/^Deleted: 1 request/)
+    .first()
+    .waitFor();
+  expect(await page.locator('article').count()).toBe(1);
+  await expect.poll(() => list.getByRole('link').count()).toBe(0);
+  for (const conversation of [first, second]) {
+    const told = await page.request.get(`${app.base}/api/conversations/${conversation}`);
+    expect((await told.json()).exchanges).toEqual([]);
+  }
+});

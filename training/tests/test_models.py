@@ -11,6 +11,7 @@ from transformers import LlamaForCausalLM
 from mumu_training import parity
 from mumu_training.models.adapters import VideoAdapter
 from mumu_training.models.audio_encoder import (
+    band_plan,
     build_audio_encoder,
     frames_of,
     gabor_bank,
@@ -188,6 +189,22 @@ def test_gabor_bank_hears_its_own_band() -> None:
     tone = torch.sin(2 * torch.pi * peaks[20] * torch.arange(4800) / 24000)
     energy = functional.conv1d(tone[None, None], bank[:, None]).square().mean(-1)[0]
     assert abs(int(energy.view(-1, 4).sum(1).argmax()) - 5) <= 1
+
+
+def test_long_bank_tells_semitones_apart() -> None:
+    """A tone on a band's centre excites it at least twice as much as the bands a semitone away."""
+    plan = band_plan(78, 3072, 24000)
+    bank = torch.from_numpy(gabor_bank(78, 3072, 24000))
+    assert len(plan) * 4 == len(bank)
+    time = torch.arange(12000) / 24000
+    # From E4 on: below, 128 ms are too short for a semitone.
+    first = next(i for i, (hertz, length) in enumerate(plan) if hertz > 320 and length > 960)
+    for band in range(first, first + 36):
+        tone = torch.sin(2 * torch.pi * plan[band][0] * time)
+        energy = functional.conv1d(tone[None, None], bank[:, None]).square().mean(-1)[0]
+        heard = energy.view(-1, 4).sum(1)
+        assert int(heard.argmax()) == band
+        assert float(heard[band]) > 2 * float(heard[band - 1 : band + 2].sum() - heard[band]) / 2
 
 
 def test_image_and_video_encoders() -> None:

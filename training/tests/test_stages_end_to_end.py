@@ -1,232 +1,46 @@
 """Every job of the understanding side at tiny width on a handful of records, and the export.
 
-The records are made here (noise and colours): what is tested is that the jobs run one after the
-other, train what they should and nothing else, and that a checkpoint comes out whole.
+The records are made in stages_support (noise and colours): what is tested is that the jobs run one
+after the other, train what they should and nothing else, and that a checkpoint comes out whole.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
 import torch
-import yaml
-from PIL import Image
-from safetensors.torch import save_file
-from transformers import (
-    EncodecConfig,
-    MusicgenConfig,
-    MusicgenDecoderConfig,
-    MusicgenForConditionalGeneration,
-    T5Config,
-)
+from safetensors.torch import load_file
+from transformers import HubertModel, MusicgenForConditionalGeneration
 
 from mumu_training.__main__ import main
 from mumu_training.checkpoint import read_checkpoint
-from mumu_training.data.manifest import (
-    ImageRecord,
-    MusicAttributes,
-    MusicRecord,
-    VideoRecord,
-    append_records,
-)
 from mumu_training.loop import load_run
-from mumu_training.models.mumu import Mumu, base_parameters
+from mumu_training.models.mumu import Mumu, base_parameters, module_name, published_name
 from mumu_training.recipe import Recipe, load_recipe
-from mumu_training.stages.common import load_stage, load_tokenizer
+from mumu_training.runs import read_final_metadata
+from mumu_training.stages.common import (
+    load_stage,
+    load_tokenizer,
+    train_projector,
+    train_token_rows,
+    train_understanding,
+)
 from mumu_training.stages.features import Features, crop_frames
+from mumu_training.stages.published import is_adapter, read_published
 from mumu_training.text import EOS
-from understanding_support import AUDIO, IMAGE, VIDEO
-
-ROOT = Path(__file__).resolve().parents[1]
-VOCABULARY = 600
-TEXT_ENCODER = {
-    "vocab_size": VOCABULARY,
-    "d_model": 16,
-    "d_kv": 8,
-    "d_ff": 24,
-    "num_layers": 1,
-    "num_heads": 2,
-    "feed_forward_proj": "relu",
-}
-DECODER = {
-    "vocab_size": 32,
-    "hidden_size": 24,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 2,
-    "ffn_dim": 24,
-    "num_codebooks": 2,
-    "audio_channels": 1,
-    "pad_token_id": 32,
-    "bos_token_id": 32,
-}
-CODEC = {
-    "sampling_rate": 16000,
-    "num_filters": 4,
-    "hidden_size": 8,
-    "upsampling_ratios": [8, 5, 4, 4],
-    "codebook_size": 32,
-    "num_lstm_layers": 1,
-}
-
-
-def _recipe(folder: Path) -> Path:
-    language = {
-        "dim": 32,
-        "n_layers": 7,
-        "n_heads": 2,
-        "vocab_size": VOCABULARY,
-        "hidden_dim": 40,
-        "max_seq_len": 512,
-        "lora_rank": 2,
-        "query_layer": 2,
-    }
-    projector = {
-        "in_dim": 32,
-        "hidden_dim": 16,
-        "encoder_layers": 1,
-        "decoder_layers": 1,
-        "heads": 2,
-        "feed_forward": 24,
-        "queries": 20,
-        "out_dim": 16,
-        "scale": 10,
-    }
-    published = yaml.safe_load((ROOT / "recipes" / "mini.yaml").read_text(encoding="utf-8"))
-    job = {"steps": 2, "batch_size": 4, "warmup_steps": 1, "lr": 1e-3}
-    listening = {"options": {"frames": 20, "valid_songs": 2}}
-    raw = {
-        **{key: published[key] for key in ("variant", "prompt", "sampling", "conditioning")},
-        "name": "tiny",
-        "data": "data",
-        "runs": "runs",
-        "checkpoint": "checkpoint",
-        "components": {
-            "audio_encoder": AUDIO,
-            "image_encoder": IMAGE,
-            "video_encoder": VIDEO,
-            "language": language,
-            "projector": projector,
-            "text_encoder": TEXT_ENCODER,
-            "music_decoder": DECODER,
-            "codec": CODEC,
-        },
-        "jobs": {
-            "tokenizer": {"options": {"documents": 800}},
-            "language": {**job, "options": {"valid_documents": 4, "bare": 0.5}},
-            "audio": {**job, "options": {"crop_seconds": 1, "valid_songs": 2}},
-            "image": job,
-            "video": job,
-            "stage1_adapters": {**job, "options": {"frames": 20}},
-            "stage1": {**job, **listening, "batch_size": 16},
-            "stage2": {**job, "options": {"frames": 20}},
-            "stage3": {
-                **job,
-                "batch_size": 16,
-                "options": {"frames": 20, "valid_songs": 2, "valid_rows": 2},
-            },
-            "evaluate": {"options": {"songs": 2}},
-        },
-    }
-    path = folder / "recipes" / "tiny.yaml"
-    path.parent.mkdir(parents=True)
-    path.write_text(yaml.safe_dump(raw), encoding="utf-8")
-    return path
-
-
-def _records(folder: Path) -> None:
-    rng = np.random.default_rng(0)
-    instruments = ("piano", "violin", "flute")
-    for index in range(8):
-        split: Any = "train" if index < 4 else ("valid", "test")[index % 2]
-        name = instruments[index % 3]
-        attributes = MusicAttributes(
-            instrument=name,
-            family={"piano": "piano", "violin": "strings", "flute": "pipe"}[name],
-            instruments=[name, "electric bass", "drums"],
-            tempo=80.0 + 10 * index,
-            key="C",
-            mode="minor" if index % 2 else "major",
-            metre="4/4",
-            style="rock" if index % 2 else "jazz",
-            mood="sad" if index % 2 else "happy",
-            density="sparse",
-            energy="low",
-            drums=True,
-            swing=False,
-        )
-        path = folder / f"music/m{index}.flac"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, 0.2 * rng.standard_normal(36000), 24000, subtype="PCM_16")
-        scene = {
-            "time": "day" if index % 2 else "night",
-            "weather": "clear" if index % 2 else "rain",
-            "place": "city" if index % 2 else "forest",
-            "people": "none",
-            "palette": "natural",
-        }
-        heard = {"instrument": name, "tempo": 100.0, "mode": "major", "metre": "4/4"}
-        heard |= {"style": "jazz" if index % 2 else "folk", "mood": "happy" if index % 2 else "sad"}
-        caption = "a slow sad folk piece with flute at 100 bpm"
-        image = rng.integers(0, 255, (40, 40, 3), dtype=np.uint8)
-        (folder / "images").mkdir(exist_ok=True)
-        (folder / "videos").mkdir(exist_ok=True)
-        Image.fromarray(image).save(folder / f"images/i{index}.png")
-        np.savez(folder / f"videos/v{index}.npz", frames=np.stack([image[:32, :32]] * 8))
-        moving = {**scene, "motion": "still" if index % 2 else "drift"}
-        append_records(
-            folder,
-            [
-                MusicRecord(
-                    id=f"m{index}",
-                    split=split,
-                    composition=f"c{index}",
-                    path=f"music/m{index}.flac",
-                    seconds=1.5,
-                    seed=index,
-                    soundfont="none",
-                    attributes=attributes,
-                    captions=[caption],
-                ),
-                ImageRecord(
-                    f"i{index}", split, f"images/i{index}.png", index, scene, "a", heard, caption
-                ),
-                VideoRecord(
-                    f"v{index}", split, f"videos/v{index}.npz", index, moving, "a", heard, caption
-                ),
-            ],
-        )
-
-
-def _music_side(recipe: Recipe) -> None:
-    config = MusicgenConfig(
-        text_encoder=T5Config(**TEXT_ENCODER).to_dict(),
-        audio_encoder=EncodecConfig(**CODEC).to_dict(),
-        decoder=MusicgenDecoderConfig(**DECODER).to_dict(),
-    )
-    model = MusicgenForConditionalGeneration(config)
-    folder = recipe.run_folder("music")
-    folder.mkdir(parents=True)
-    tensors = {name: value.contiguous().clone() for name, value in model.state_dict().items()}
-    save_file(tensors, str(folder / "final.safetensors"))
+from stages_support import VOCABULARY, copy_with, write_recipe
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
+def tiny(stage0: Path, tmp_path_factory: pytest.TempPathFactory) -> Recipe:
     """The recipe with every job run by the command line."""
-    folder = tmp_path_factory.mktemp("tiny")
-    path = _recipe(folder)
-    _records(folder / "data")
-    recipe = load_recipe(path)
-    _music_side(recipe)
-    for job in ("tokenizer", "language", "audio", "image", "video"):
-        assert main(["stage0", "--only", job, "--recipe", str(path)]) == 0
-    for stage in ("stage1", "stage2", "stage3", "evaluate", "export"):
-        assert main([stage, "--recipe", str(path)]) == 0
-    return recipe
+    path = copy_with(stage0, tmp_path_factory.mktemp("tiny"), {})
+    jobs = ("stage1", "stage2", "stage3", "evaluate", "export")
+    assert main([*jobs, "--recipe", str(path)]) == 0
+    return load_recipe(path)
 
 
 def _base(mumu: Mumu) -> dict[str, torch.Tensor]:
@@ -273,6 +87,106 @@ def test_each_stage_trains_what_it_says(tiny: Recipe) -> None:
     assert tokens <= two
     assert gates <= three
     assert any(name.startswith("output_projector") for name in three)
+
+
+def test_each_stage_trains_all_it_means_to_and_nothing_else(tiny: Recipe) -> None:
+    """Bitwise, tensor by tensor, against what the stage says it trains."""
+    audio_ids = load_tokenizer(tiny).audio_ids
+
+    def third(mumu: Mumu) -> None:
+        train_understanding(mumu)
+        mumu.output_projector.requires_grad_(True)
+        train_token_rows(mumu, audio_ids)
+
+    def second(mumu: Mumu) -> None:
+        train_projector(mumu)
+        train_token_rows(mumu, audio_ids)
+
+    order = ("stage1", "stage2", "stage3")
+    for index, mark in enumerate((train_understanding, second, third)):
+        before, after = load_stage(tiny, *order[:index]), load_stage(tiny, *order[: index + 1])
+        mark(before)
+        then = after.state_dict()
+        for name, parameter in before.named_parameters():
+            same = torch.equal(parameter, then[name])
+            assert same != parameter.requires_grad, (order[index], name)
+
+
+def test_every_job_ends_in_a_half_precision_checkpoint_that_says_what_it_is(tiny: Recipe) -> None:
+    for job in ("language", "audio", "image", "video", "stage1_adapters", "stage1", "stage3"):
+        path = tiny.run_folder(job) / "final.safetensors"
+        metadata = read_final_metadata(path)
+        assert (metadata["job"], metadata["step"]) == (job, "2")
+        assert len(metadata["recipe_sha256"]) == 64
+        assert json.loads(metadata["figures"])["loss"] > 0
+        run = load_run(tiny.run_folder(job))
+        assert run is not None
+        tensors = load_file(str(path))
+        assert set(tensors) == set(run["model"])
+        for name, value in tensors.items():
+            if value.is_floating_point():
+                assert torch.equal(value, run["model"][name].half()), name
+    shown = (tiny.run_folder("stage3") / "samples.md").read_text(encoding="utf-8")
+    assert "## Step 2" in shown
+    assert shown.count("- true: ") == shown.count("- said: ") == 6
+
+
+def test_published_layout_round_trips(tiny: Recipe, tmp_path: Path) -> None:
+    path = tiny.runs.parent / "recipes" / "tiny.yaml"
+    whole = ["export", "--format", "published", "--out", str(tmp_path / "out")]
+    assert main([*whole, "--recipe", str(path)]) == 0
+    adapter = load_file(str(tmp_path / "out" / "adapter.safetensors"))
+    for name in (
+        "mu_mert_agg.weight",
+        "mu_mert_rnn.weight_ih_l0",
+        "iu_vit_f1_1.weight",
+        "iu_vivit_proj.bias",
+        "prefix_query.weight",
+        "llama.layers.6.attention.gate",
+        "llama.layers.0.attention.lora_wq_l1.weight",
+        "llama.layers.0.feed_forward.lora_w1_l2.weight",
+        "llama.output.weight",
+        "output_projector.query_embs",
+    ):
+        assert name in adapter, name
+    assert "llama.layers.0.attention.wq.weight" not in adapter
+    llama = load_file(str(tmp_path / "out" / "llama" / "consolidated.safetensors"))
+    assert "layers.0.attention.wq.weight" in llama
+    assert not any("lora" in name or "gate" in name for name in llama)
+    trained, read = load_stage(tiny, *tiny.order), read_published(tiny, tmp_path / "out")
+    for name, value in trained.state_dict().items():
+        assert module_name(published_name(name)) == name
+        assert torch.equal(read.state_dict()[name], value.half().float()), name
+        assert is_adapter(published_name(name)) == (published_name(name) in adapter)
+    music = MusicgenForConditionalGeneration.from_pretrained(tmp_path / "out" / "musicgen")
+    own = load_file(str(tiny.run_folder("music") / "final.safetensors"))
+    name = "decoder.lm_heads.0.weight"
+    assert torch.equal(music.state_dict()[name].half(), own[name].half())
+    heard = HubertModel.from_pretrained(tmp_path / "out" / "mert")
+    assert heard.config.conv_dim == tuple(tiny.component("audio_encoder")["conv_dim"]) or (
+        list(heard.config.conv_dim) == tiny.component("audio_encoder")["conv_dim"]
+    )
+
+
+def test_estimate_counts_measures_and_leaves_nothing_behind(
+    tiny: Recipe, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tiny.runs.parent / "recipes" / "tiny.yaml"
+    before = {p: p.stat().st_mtime_ns for p in tiny.runs.rglob("*.pt")}
+    capsys.readouterr()
+    assert main(["estimate", "--measure", "1", "--recipe", str(path)]) == 0
+    said = capsys.readouterr().out
+    trained = sum(p.numel() for p in load_stage(tiny).output_projector.parameters())
+    rows = 2 * VOCABULARY * 32
+    block = said[said.index("\nstage2\n") :]
+    assert f"{trained + rows:,} train" in block
+    assert " s a step)" in block
+    assert "activations unknown" not in said
+    assert {p: p.stat().st_mtime_ns for p in tiny.runs.rglob("*.pt")} == before
+    assert main(["estimate", "--measure", "0", "--recipe", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert f"{trained + rows:,} train" in said[said.index("\nstage2\n") :]
+    assert "time unknown" in said
 
 
 def test_cached_features_are_the_encoders(tiny: Recipe) -> None:
@@ -334,6 +248,6 @@ def test_finished_stages_are_not_run_again(tiny: Recipe) -> None:
 def test_what_is_missing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["stage1", "--recipe", str(tmp_path / "none.yaml")]) == 2
     assert "no recipe" in capsys.readouterr().err
-    path = _recipe(tmp_path)
+    path = write_recipe(tmp_path)
     assert main(["stage0", "--only", "image", "--recipe", str(path)]) == 2
     assert "generate the data first" in capsys.readouterr().err

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import io
+import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from mumu_training.footprint import count_saved
+from mumu_training.journal import Journal
 from mumu_training.loop import (
+    Measured,
     TrainingError,
     TrainingJob,
     build_optimizer,
+    checkpoint_language_model,
     is_done,
+    measuring,
     restore_model,
     run_training,
     schedule_factor,
 )
+from mumu_training.models.llama import Llama, LlamaConfig
 from mumu_training.models.mumu import RowMask
 from mumu_training.recipe import JobSettings, RecipeError
+from mumu_training.runs import sign_final
 
 
 def model() -> nn.Module:
@@ -131,3 +144,96 @@ def test_another_models_checkpoint_is_refused(tmp_path: Path) -> None:
         restore_model(nn.Linear(3, 3), tmp_path)
     with pytest.raises(TrainingError, match="no checkpoint"):
         restore_model(nn.Linear(3, 3), tmp_path / "nowhere")
+
+
+def test_a_gradient_that_is_not_finite_stops_the_run_with_weights_whole(tmp_path: Path) -> None:
+    made = job(tmp_path, loss=lambda m, b: ((m(b).sum() * 0).sqrt(), {}))
+    before = [value.clone() for value in weights(made)]
+    with pytest.raises(TrainingError, match="gradient's norm became nan at step 0"):
+        run_training(made)
+    assert all(torch.equal(a, b) for a, b in zip(before, weights(made), strict=True))
+
+
+def test_a_finished_run_has_a_half_precision_checkpoint_with_metadata(tmp_path: Path) -> None:
+    made = job(tmp_path, sample=lambda m: "it says hello")
+    made.model.register_buffer("sums", torch.tensor([1e6]))  # more than half precision holds
+    run_training(made)
+    with safe_open(str(tmp_path / "final.safetensors"), framework="pt") as file:
+        metadata = file.metadata()
+        assert torch.equal(file.get_tensor("3.weight"), weights(made)[-2].half())
+        assert file.get_tensor("sums").item() == 1e6
+    assert (metadata["job"], metadata["step"], metadata["seed"]) == ("t", "20", "5")
+    assert json.loads(metadata["figures"])["loss"] > 0
+    assert "## Step 20\n\nit says hello" in (tmp_path / "samples.md").read_text()
+
+
+def test_metadata_is_given_to_what_a_job_wrote_itself(tmp_path: Path) -> None:
+    run_training(job(tmp_path))
+    save_file({"own.name": torch.ones(2)}, str(tmp_path / "final.safetensors"))
+    sign_final(tmp_path)
+    with safe_open(str(tmp_path / "final.safetensors"), framework="pt") as file:
+        assert file.metadata()["job"] == "t"
+        assert file.get_tensor("own.name").tolist() == [1, 1]
+
+
+def test_measuring_runs_a_few_steps_and_writes_nothing(tmp_path: Path) -> None:
+    other, made = job(tmp_path / "other"), job(tmp_path / "made")
+    made.name = "wanted"
+    with measuring("wanted", 2):
+        assert run_training(other) == {}
+        with pytest.raises(Measured) as raised:
+            run_training(made)
+    found = raised.value.found
+    assert found.trained == sum(p.numel() for p in made.model.parameters())
+    assert found.optimiser == 8 * found.trained
+    assert found.activations is not None
+    # At least the input of each linear layer, [8, 4] and [8, 8], in float32.
+    assert 4 * (32 + 64) <= found.activations < 4 * 2000
+    assert found.step_seconds is not None
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_disk_too_small_is_said_before_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(TrainingError, match=r"t needs 50\.\d MB of disk"):
+        run_training(job(tmp_path))
+
+
+def test_checkpointing_the_language_model_changes_no_gradient() -> None:
+    gradients: list[list[Tensor | None]] = []
+    kept: list[int] = []
+    for recompute in (False, True):
+        torch.manual_seed(0)
+        llama = Llama(
+            LlamaConfig(dim=16, n_layers=3, n_heads=2, vocab_size=20, hidden_dim=24, query_layer=1)
+        )
+        llama.reset_base()
+        if recompute:
+            checkpoint_language_model(llama, "t")
+        with count_saved(llama) as saved:
+            hidden, _ = llama(torch.arange(40).view(2, 20) % 20)
+            llama.logits(hidden).square().mean().backward()
+        gradients.append([p.grad for p in llama.parameters()])
+        kept.append(saved.most)
+    assert kept[1] < kept[0] / 2
+    for plain, recomputed in zip(*gradients, strict=True):
+        assert (plain is None) == (recomputed is None)
+        assert plain is None or torch.equal(plain, recomputed)
+    with pytest.raises(TrainingError, match="has no language model"):
+        checkpoint_language_model(model(), "t")
+
+
+def test_the_bar_shows_where_the_run_is(tmp_path: Path) -> None:
+    screen = Console(file=io.StringIO(), force_terminal=True, width=100)
+    journal = Journal("stage9", tmp_path, screen)
+    journal.write(1, 2.0, {"loss": 3.0})
+    journal.advance(7, 0.5, 0.25)
+    journal.close()
+    assert isinstance(screen.file, io.StringIO)
+    shown = screen.file.getvalue()
+    assert "stage9 step 1 2s loss 3" in shown
+    assert "stage9 step 7 loss 0.25" in shown
+    assert "50 %" in shown

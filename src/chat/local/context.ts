@@ -1,9 +1,13 @@
 import { z } from 'zod';
-import type { Failure } from '#contracts/errors';
+import { type Failure, MumuError } from '#contracts/errors';
+import type { Answers } from '#src/chat/answers';
 import type { Intake } from '#src/chat/intake';
 import type { Config } from '#src/config';
 import type { Logger } from '#src/log';
+import type { Policy } from '#src/policy/policy';
 import type { JobQueue } from '#src/queue/job-queue';
+import type { Forget } from '#src/settings/forget';
+import type { Settings } from '#src/settings/settings';
 import type { Storage } from '#src/storage/storage';
 
 /** Whether requests can be answered. */
@@ -18,6 +22,10 @@ export interface ServerContext {
   queue: JobQueue;
   storage: Storage;
   intake: Intake;
+  policy: Policy;
+  answers: Answers;
+  settings: Settings;
+  forget: Forget;
   engineState(): EngineState;
   /** Built page; without it only the interface answers. */
   pageFolder: string;
@@ -39,3 +47,14 @@ export const conversationSchema = z
 export const requestIdSchema = z
   .string()
   .regex(/^[A-Za-z0-9_-]{1,64}$/, { error: 'That is no id of a request.' });
+
+/**
+ * Whoever knows a request's id may follow and stop it: the page draws ids that nobody guesses. Those of chat
+ * platforms are counted up, and none of the page's business.
+ * @throws MumuError not_found
+ */
+export async function requirePageRequest({ queue }: Pick<ServerContext, 'queue'>, id: string): Promise<void> {
+  const conversation = await queue.conversations.conversationOf(id);
+  if (conversationSchema.safeParse(conversation).success) return;
+  throw new MumuError('not_found', 'There is no such request.');
+}

@@ -1,7 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { MumuError } from '#contracts/errors';
-import { requestIdSchema, type ServerContext } from '#src/chat/local/context';
+import { requestIdSchema, requirePageRequest, type ServerContext } from '#src/chat/local/context';
+import type { Policy, Who } from '#src/policy/policy';
 import type { JobEvent } from '#src/queue/snapshot';
 
 /** Something is written at least this often, so that proxies and browsers keep the line open, milliseconds. */
@@ -23,6 +24,7 @@ export function installEvents(app: FastifyInstance, context: ServerContext): voi
       const id = requestIdSchema.parse(request.params.id);
       // EventSource connects again whenever a stream ends; 204 tells it to stop.
       if (request.headers['last-event-id'] === LAST_EVENT) return reply.code(204).send();
+      await requirePageRequest(context, id);
       if ((await context.queue.view(id)) === undefined) {
         throw new MumuError('not_found', 'There is no such request.');
       }
@@ -37,9 +39,15 @@ export function installEvents(app: FastifyInstance, context: ServerContext): voi
       });
       response.write('retry: 2000\n\n');
       const heartbeat = setInterval(() => response.write(': still here\n\n'), HEARTBEAT);
+      const who = { user: `page:${request.ip}` };
+      // One after the other, also where the policy takes its time.
+      let told = Promise.resolve();
       const stop = context.queue.watch(id, (event) => {
-        response.write(encode(event));
-        if (event.type === 'result') response.end();
+        told = told.then(async () => {
+          const shown = await showable(event, who, context.policy);
+          if (shown !== undefined && !response.writableEnded) response.write(encode(shown));
+          if (event.type === 'result') response.end();
+        });
       });
       response.once('close', () => {
         clearInterval(heartbeat);
@@ -48,6 +56,16 @@ export function installEvents(app: FastifyInstance, context: ServerContext): voi
       });
     },
   );
+}
+
+/** An answer that goes on shows as the policy lets it; what becomes of the whole was decided by the worker. */
+async function showable(event: JobEvent, who: Who, policy: Policy): Promise<JobEvent | undefined> {
+  if (event.type !== 'text') return event;
+  try {
+    return { ...event, text: await policy.checkAnswer(event.text, who, 'partial') };
+  } catch {
+    return undefined;
+  }
 }
 
 /** One server-sent event. JSON holds no line breaks, so one data line is enough. */

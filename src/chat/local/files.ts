@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { MumuError } from '#contracts/errors';
 import { conversationSchema, type ServerContext } from '#src/chat/local/context';
+import { disposition } from '#src/http/disposition';
 import { storageKeySchema } from '#src/storage/storage';
 
 /** Types a browser plays or shows and never runs; anything else goes out as bytes to save. */
@@ -23,7 +24,10 @@ export function installFiles(app: FastifyInstance, context: ServerContext): void
     const isShown = SHOWN.test(stored.mime);
     reply.headers({
       'content-type': isShown ? stored.mime : 'application/octet-stream',
-      'content-disposition': disposition(isShown && download === undefined, owned.name),
+      'content-disposition': disposition(
+        isShown && download === undefined ? 'inline' : 'attachment',
+        owned.name,
+      ),
       'accept-ranges': 'bytes',
       'cache-control': 'private, max-age=31536000, immutable',
       etag: `"${key}"`,
@@ -64,13 +68,4 @@ function parseRange(
   const end = match[2] === '' ? bytes - 1 : Math.min(Number(match[2]), bytes - 1);
   if (start >= bytes) return 'beyond';
   return start > end ? undefined : { start, end };
-}
-
-/** RFC 6266: a plain name for old clients, the real one percent-encoded. */
-function disposition(inline: boolean, name: string): string {
-  const plain = name.replace(/[^\x20-\x7e]|["\\%]/g, '_');
-  const encoded = encodeURIComponent(name).replace(/['()*]/g, (character) => {
-    return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
-  });
-  return `${inline ? 'inline' : 'attachment'}; filename="${plain}"; filename*=UTF-8''${encoded}`;
 }

@@ -5,11 +5,18 @@ import type { MultipartFile } from '@fastify/multipart';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { parseCommandLine } from '#commands/parse';
-import { helpText } from '#commands/registry';
 import { MumuError } from '#contracts/errors';
 import { type FileRef, MAX_TEXT_LENGTH, optionsSchema } from '#contracts/request';
 import type { Asked } from '#src/chat/intake';
-import { conversationSchema, MAX_FILES, requestIdSchema, type ServerContext } from '#src/chat/local/context';
+import {
+  conversationSchema,
+  MAX_FILES,
+  requestIdSchema,
+  requirePageRequest,
+  type ServerContext,
+} from '#src/chat/local/context';
+import type { Who } from '#src/policy/policy';
+import { forgottenText } from '#src/settings/forget';
 import { storageKeySchema } from '#src/storage/storage';
 
 const parsedJson = z.string().transform((value, context): unknown => {
@@ -41,7 +48,7 @@ type Fields = z.infer<typeof fieldsSchema>;
 
 /** `POST /api/requests` and `DELETE /api/requests/:id`. */
 export function installRequests(app: FastifyInstance, context: ServerContext): void {
-  const { queue, intake, storage } = context;
+  const { queue, intake, storage, policy, answers, settings, forget } = context;
 
   app.post('/api/requests', async (request, reply) => {
     const uploaded: FileRef[] = [];
@@ -50,6 +57,7 @@ export function installRequests(app: FastifyInstance, context: ServerContext): v
     request.raw.once('aborted', () => gone.abort());
     try {
       const fields = await readParts(request, async (part) => {
+        if (uploaded.length === 0) await queue.requireRoom({ user: `page:${request.ip}` });
         const file = await intake.takeFile(part.file, formFileName(part.filename), gone.signal);
         holds.push(storage.hold([file.key]));
         uploaded.push(file);
@@ -69,27 +77,37 @@ export function installRequests(app: FastifyInstance, context: ServerContext): v
 
   async function answer(fields: Fields, files: FileRef[], ip: string, status: (code: number) => unknown) {
     const { conversation } = fields;
-    const asked = await read(fields, files);
+    const who = { user: `page:${ip}` };
+    const asked = await read(fields, files, who);
+    await policy.mayUse(who, asked.command);
     switch (asked.command) {
       case 'help':
-        return { command: 'help', text: helpText(asked.topic) };
+        return { command: 'help', text: await answers.answer(asked, who, conversation) };
       case 'queue':
         return { command: 'queue', ...(await queue.overview(conversation)) };
       case 'cancel':
         return { command: 'cancel', ...(await cancel(conversation, asked.id)) };
+      case 'settings':
+        if (asked.action === 'forget') {
+          const forgotten = await forget.conversation(who.user, conversation);
+          return { command: 'settings', text: forgottenText(forgotten), forgotten: true };
+        }
+        return { command: 'settings', text: await answers.answer(asked, who, conversation) };
       default: {
+        if (asked.text.trim() !== '') await policy.checkPrompt(asked.text, who);
         const typed = fields.command === undefined ? { typed: fields.text } : {};
-        const job = await intake.submit(asked, files, { user: `page:${ip}`, conversation, ...typed });
+        const job = await intake.submit(asked, files, { ...who, conversation, ...typed });
         status(202);
         return { id: job.id, command: job.command, text: job.text, files: job.files, options: job.options };
       }
     }
   }
 
-  /** Options of the page's own settings count where the line does not say otherwise. */
+  /** The user's own settings count where the page's do not say otherwise, and those where the line does not. */
   async function read(
     fields: Fields,
     files: FileRef[],
+    who: Who,
   ): Promise<Asked | Exclude<ReturnType<typeof parseCommandLine>, { options: unknown }>> {
     const { command, text, options, action } = fields;
     if (text.length > MAX_TEXT_LENGTH + 200) {
@@ -98,11 +116,13 @@ export function installRequests(app: FastifyInstance, context: ServerContext): v
         `The text is too long: at most ${MAX_TEXT_LENGTH} characters are taken.`,
       );
     }
+    // A button asks for the same as before: what was set since is none of its business.
     if (command !== undefined) return { command, text, options, action };
     const hasTrack = await intake.hasTrack(fields.conversation);
     const line = parseCommandLine(text, { attachments: files, hasTrack });
     if (!('options' in line)) return line;
-    return { ...line, options: { ...options, ...line.options } };
+    const defaults = await settings.defaults(who, line.command);
+    return { ...line, options: { ...defaults, ...options, ...line.options } };
   }
 
   async function cancel(conversation: string, id: string | undefined) {
@@ -117,6 +137,7 @@ export function installRequests(app: FastifyInstance, context: ServerContext): v
 
   app.delete<{ Params: { id: string } }>('/api/requests/:id', async (request) => {
     const id = requestIdSchema.parse(request.params.id);
+    await requirePageRequest(context, id);
     const outcome = await queue.cancel(id);
     if (outcome === 'unknown') throw new MumuError('not_found', 'There is no such request.');
     return { id, outcome };

@@ -63,13 +63,19 @@ async function installStatic(app: FastifyInstance, context: ServerContext): Prom
  * @returns the port, which the system chose if the settings say 0.
  * @throws MumuError invalid_input if the port is taken or not allowed.
  */
-export async function listen(app: FastifyInstance, host: string, port: number): Promise<number> {
+export async function listen(
+  app: FastifyInstance,
+  host: string,
+  port: number,
+  /** Where the two are set, for the sentences. */
+  settings = { port: '--port or MUMU_PORT', host: 'MUMU_HOST' },
+): Promise<number> {
   try {
     await app.listen({ host, port });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EADDRINUSE') {
-      const message = `Port ${port} is taken: stop what uses it, or choose another with --port or MUMU_PORT.`;
+      const message = `Port ${port} is taken: stop what uses it, or choose another with ${settings.port}.`;
       throw new MumuError('invalid_input', message, { cause: error });
     }
     if (code === 'EACCES') {
@@ -78,7 +84,7 @@ export async function listen(app: FastifyInstance, host: string, port: number): 
       });
     }
     if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
-      const message = `${host} is no address of this machine: set MUMU_HOST to one.`;
+      const message = `${host} is no address of this machine: set ${settings.host} to one.`;
       throw new MumuError('invalid_input', message, { cause: error });
     }
     throw error;

@@ -9,10 +9,12 @@ const OUTCOMES = {
   nothing: 'Nothing waits or runs in this conversation.',
 };
 
-/** What is answered at once: help, the queue, a cancellation. */
+/** What is answered at once: help, the queue, a cancellation, one's own settings. */
 export function ToldView({ answer }: { answer: Exclude<Answer, { id: string }> }) {
   switch (answer.command) {
     case 'help':
+      return <HelpText text={answer.text} />;
+    case 'settings':
       return <HelpText text={answer.text} />;
     case 'cancel':
       return <p class="answer-text">{OUTCOMES[answer.outcome]}</p>;

@@ -56,7 +56,9 @@ export type Answer =
   | {
       command: Extract<CommandName, 'cancel'>;
       outcome: 'cancelled' | 'stopping' | 'ended' | 'unknown' | 'nothing';
-    };
+    }
+  /** `forgotten`: everything this user had in the conversation is gone. */
+  | { command: Extract<CommandName, 'settings'>; text: string; forgotten?: boolean };
 
 /** An answer that is no success, in the server's own sentence. */
 export class Refusal extends Error {
@@ -103,6 +105,14 @@ export const fetchConversation = async (id: string) =>
   (await call<{ exchanges: StoredExchange[] }>(`/api/conversations/${id}`)).exchanges;
 export const cancelRequest = (id: string) =>
   call<{ outcome: string }>(`/api/requests/${encodeURIComponent(id)}`, { method: 'DELETE' });
+
+/** Has everything deleted that this user gave to a conversation. */
+export async function forgetConversation(id: string): Promise<void> {
+  const form = new FormData();
+  form.append('conversation', id);
+  form.append('text', '/settings forget me');
+  await call('/api/requests', { method: 'POST', body: form });
+}
 
 /** Whether requests can be answered; undefined if nobody is there. */
 export async function fetchHealth(): Promise<Health | undefined> {

@@ -24,7 +24,7 @@ export type Standing =
   | { state: 'queued'; position?: number }
   | { state: 'active'; stage?: Stage; fraction: number }
   | { state: 'ended'; result: Result }
-  /** Answered at once, without a job: help, queue, cancel. */
+  /** Answered at once, without a job: help, queue, cancel, settings. */
   | { state: 'told'; answer: Exclude<Answer, { id: string }> }
   /** The server did not take it: it is not in the history and goes back to the composer on demand. */
   | { state: 'refused'; failure: Failure };
@@ -84,6 +84,8 @@ export class Channel {
   readonly draft = new Store<Draft>({ line: '', attachments: [] });
   /** Told of every exchange that has ended. */
   onEnd: (exchange: Exchange) => void = () => {};
+  /** The user asked to be forgotten, and is so in this conversation. */
+  onForgotten: () => void = () => {};
   private readonly followed = new Map<string, () => void>();
   private readonly uploads = new Map<string, AbortController>();
   private loading: Promise<void> | undefined;
@@ -131,6 +133,10 @@ export class Channel {
         this.follow(id, key);
       } else {
         this.change(key, { standing: { state: 'told', answer } });
+        if (answer.command === 'settings' && answer.forgotten === true) {
+          this.clear((exchange) => exchange.key === key);
+          this.onForgotten();
+        }
       }
     } catch (error) {
       this.change(key, { standing: { state: 'refused', failure: failureOf(error) } });
@@ -172,6 +178,14 @@ export class Channel {
     for (const exchange of this.state.get().exchanges) {
       if (exchange.id !== undefined && isOpen(exchange)) this.follow(exchange.id, exchange.key);
     }
+  }
+
+  /** Drops everything that is shown but for what is to stay. */
+  clear(stays: (exchange: Exchange) => boolean = () => false): void {
+    this.pause();
+    for (const upload of this.uploads.values()) upload.abort();
+    this.state.update((state) => ({ ...state, exchanges: state.exchanges.filter(stays) }));
+    this.draft.set({ line: '', attachments: [] });
   }
 
   private async read(): Promise<void> {

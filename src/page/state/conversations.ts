@@ -1,3 +1,4 @@
+import { forgetConversation } from './api.ts';
 import { Channel, type Exchange, isOpen } from './channel.ts';
 import { readLocal, writeLocal } from './local.ts';
 import { Store } from './store.ts';
@@ -53,6 +54,7 @@ export function channelOf(id: string): Channel {
   channels.set(id, channel);
   channel.state.subscribe(() => noteActivity(channel));
   channel.onEnd = (exchange) => announceEnd(channel, exchange);
+  channel.onForgotten = () => void forgetOthers(channel.id);
   void channel.load();
   return channel;
 }
@@ -81,6 +83,23 @@ export function forget(id: string): void {
   conversations.update((list) => list.filter((item) => item.id !== id));
   writeLocal(KEY, conversations.get());
   if (current.get() === id) startNew();
+}
+
+/**
+ * Whoever wants to be forgotten in one conversation means all of them; only this browser knows which they are. One
+ * that the server does not forget stays on the list, to be asked for again.
+ */
+async function forgetOthers(id: string): Promise<void> {
+  for (const other of conversations.get()) {
+    try {
+      if (other.id !== id) await forgetConversation(other.id);
+    } catch {
+      continue;
+    }
+    if (other.id !== id) channels.get(other.id)?.clear();
+    conversations.update((list) => list.filter((item) => item.id !== other.id));
+    writeLocal(KEY, conversations.get());
+  }
 }
 
 /** Follows the address, other tabs and whether the page is seen. */

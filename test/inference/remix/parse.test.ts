@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MumuError } from '#contracts/errors';
+import { isExactRemix } from '#inference/remix/is-exact';
 import { parseInstruction } from '#inference/remix/parse';
 import type { EditStep } from '#inference/remix/plan';
 
@@ -124,5 +125,16 @@ describe('parseInstruction', () => {
 
   it.each(['100 times faster', '50 semitones up', '+90 dB louder'])('out of range: %s', (instruction) => {
     expect(() => parseInstruction(instruction)).toThrowError(/out of range/);
+  });
+});
+
+describe('what makes no new music', () => {
+  it('is what is done on the song itself, and what is not understood', () => {
+    expect(['20 % slower, more reverb', 'fewer vocals', 'fly to the moon'].map(isExactRemix)).toEqual([
+      ...[true, true, true],
+    ]);
+    expect(['turn it into jazz', '20 % slower and turn it into jazz'].map(isExactRemix)).toEqual([
+      ...[false, false],
+    ]);
   });
 });

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
@@ -6,17 +6,21 @@ import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MumuError } from '#contracts/errors';
 import { probe } from '#inference/media/probe';
+import { createAnswers } from '#src/chat/answers';
 import { Intake } from '#src/chat/intake';
 import type { EngineState } from '#src/chat/local/context';
 import { createServer, listen } from '#src/chat/local/server';
 import { loadConfig } from '#src/config';
 import { createLogger } from '#src/log';
+import { OPEN_POLICY, type Policy } from '#src/policy/policy';
 import { consumeJobs, type JobConsumer, type JobHandler } from '#src/queue/consume';
 import { JobQueue } from '#src/queue/job-queue';
+import { Forget } from '#src/settings/forget';
+import { Settings } from '#src/settings/settings';
 import { FolderStorage } from '#src/storage/folder-storage';
 import { tone } from '#test/support/media-fixtures';
 import { startTestRedis, type TestRedis } from '#test/support/redis';
-import { makeResult } from '#test/support/requests';
+import { makeRequest, makeResult } from '#test/support/requests';
 
 const log = createLogger('silent');
 
@@ -28,6 +32,8 @@ let consumer: JobConsumer;
 let base: string;
 let song: Buffer;
 let engine: EngineState = { state: 'ready', pack: 'mini', device: 'cpu' };
+/** What the operator allows; a test may set its own. */
+let rules: Policy = OPEN_POLICY;
 /** What the worker does with a job; each test sets its own. */
 let handle: JobHandler = async (request) => makeResult(request);
 
@@ -64,11 +70,25 @@ beforeAll(async () => {
   await writeFile(join(examplesFolder, 'examples.json'), JSON.stringify(examples));
   song = await readFile(tone(join(redis.folder, 'song.wav'), { seconds: 1 }));
   await writeFile(join(examplesFolder, 'waltz.wav'), song);
+  const connection = redis.access.connect('producer');
+  const { prefix } = redis.access;
+  const settings = new Settings(connection, prefix);
+  const forget = new Forget({ queue, storage, settings, redis: connection, prefix, log });
+  const policy: Policy = {
+    mayUse: (who, command) => rules.mayUse(who, command),
+    checkPrompt: (text, who) => rules.checkPrompt(text, who),
+    checkAnswer: (text, who, part) => rules.checkAnswer(text, who, part),
+  };
+  const answers = createAnswers({ queue, policy, settings, forget });
   const context = {
     config,
     queue,
     storage,
     intake,
+    policy,
+    answers,
+    settings,
+    forget,
     engineState: () => engine,
     pageFolder,
     examplesFolder,
@@ -263,6 +283,96 @@ describe('a request over HTTP', () => {
     });
   });
 
+  it('keeps settings, which count where neither the page nor the line says otherwise', async () => {
+    const conversation = conversationName();
+    const set = await post({ conversation, text: '/settings seconds 20' });
+    expect(set).toMatchObject({ status: 200, body: { command: 'settings' } });
+    expect(set.body.text).toContain('seconds is set to 20');
+    await post({ conversation, text: '/settings temperature 0.3' });
+    expect((await post({ conversation, text: '/settings' })).body.text).toMatch(/^seconds: 20$/m);
+    handle = async (request) => makeResult(request);
+    const optionsOf = async (fields: Record<string, Field>) => {
+      const { body } = await post({ conversation, ...fields });
+      await events(body.id);
+      return body.options;
+    };
+    expect(await optionsOf({ text: '/generate calm' })).toMatchObject({ seconds: 20, temperature: 0.3 });
+    expect(await optionsOf({ text: '/generate calm --seconds 5' })).toMatchObject({ seconds: 5 });
+    const options = JSON.stringify({ seconds: 9 });
+    expect(await optionsOf({ text: '/generate calm', options })).toMatchObject({ seconds: 9 });
+    expect(await optionsOf({ text: 'what is a waltz?' })).not.toHaveProperty('seconds');
+    expect(await optionsOf({ text: 'calm', command: 'generate' })).not.toHaveProperty('seconds');
+    await post({ conversation, text: '/settings reset' });
+    expect(await optionsOf({ text: '/generate calm' })).not.toHaveProperty('seconds');
+    expect((await post({ conversation, text: '/settings tempo 3' })).body.error.message).toMatch(
+      /no setting tempo/,
+    );
+  });
+
+  it('goes by the operator’s policy', async () => {
+    const conversation = conversationName();
+    handle = async (request, { onProgress }) => {
+      onProgress({ type: 'text', text: 'a damn' });
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      return makeResult(request);
+    };
+    rules = {
+      mayUse: async (_who, command) => {
+        if (command === 'remix') throw new MumuError('not_allowed', 'No remixes here.');
+      },
+      checkPrompt: async (text) => {
+        if (text.includes('bad')) throw new MumuError('refused', 'Not that.');
+      },
+      checkAnswer: async (text) => text.replace('damn', '████'),
+    };
+    try {
+      expect(await post({ conversation, text: '/remix slower' })).toMatchObject({
+        status: 403,
+        body: { error: { code: 'not_allowed', message: 'No remixes here.' } },
+      });
+      expect(await post({ conversation, text: 'a bad question?' })).toMatchObject({
+        status: 422,
+        body: { error: { code: 'refused' } },
+      });
+      const { body } = await post({ conversation, text: 'a question?' });
+      const told = await events(body.id);
+      expect(told.find(({ event }) => event === 'text')?.data).toEqual({ text: 'a ████' });
+      expect(told.at(-1)?.event).toBe('result');
+    } finally {
+      rules = OPEN_POLICY;
+    }
+  });
+
+  it('forgets what was given in a conversation, and nothing of others', async () => {
+    const [conversation, other] = [conversationName(), conversationName()];
+    handle = async (request) => makeResult(request);
+    const file = { name: 'own.wav', bytes: Buffer.concat([song, Buffer.alloc(64)]) };
+    const asked = await post({ conversation, text: 'what is this?', file });
+    const key = asked.body.files[0]?.key as string;
+    await events(asked.body.id);
+    const kept = await post({ conversation: other, text: 'what is a waltz?' });
+    await events(kept.body.id);
+    const forgotten = await post({ conversation, text: '/settings forget me' });
+    expect(forgotten.body).toMatchObject({ command: 'settings', forgotten: true });
+    expect(forgotten.body.text).toContain('1 request with the answers (in 1 conversation), 1 file');
+    expect((await read(await fetch(`${base}/api/conversations/${conversation}`))).exchanges).toEqual([]);
+    expect((await fetch(`${base}/api/files/${key}?conversation=${conversation}`)).status).toBe(404);
+    expect((await fetch(`${base}/api/requests/${asked.body.id}/events`)).status).toBe(404);
+    expect(await storage.find(key)).toBeUndefined();
+    expect((await read(await fetch(`${base}/api/conversations/${other}`))).exchanges).toHaveLength(1);
+  });
+
+  it('neither tells of nor stops what was asked on a chat platform, whose ids are no secret', async () => {
+    handle = (_request, { signal }) =>
+      new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    const request = makeRequest({ id: '1234567890', conversation: 'discord:1', user: 'discord:2' });
+    await queue.submit(request);
+    expect((await fetch(`${base}/api/requests/1234567890/events`)).status).toBe(404);
+    expect((await fetch(`${base}/api/requests/1234567890`, { method: 'DELETE' })).status).toBe(404);
+    expect((await fetch(`${base}/api/conversations/discord:1`)).status).toBe(400);
+    await queue.cancel(request.id);
+  });
+
   it('tells a failure as an error event', async () => {
     handle = async () => {
       throw new MumuError('cannot_do', 'I cannot sing.');
@@ -350,6 +460,11 @@ describe('bad input', () => {
     }
     const refused = await post({ conversation, text: 'one more?' });
     expect(refused).toMatchObject({ status: 429, body: { error: { code: 'limit_reached' } } });
+    const bytes = Buffer.concat([song, Buffer.alloc(640)]);
+    const file = { name: 'too-many.wav', bytes };
+    expect((await post({ conversation, text: 'and this?', file })).status).toBe(429);
+    // It was not even stored.
+    expect(await storage.find(createHash('sha256').update(bytes).digest('hex'))).toBeUndefined();
     const ended = ids.map((id) => events(id));
     for (const id of ids) await fetch(`${base}/api/requests/${id}`, { method: 'DELETE' });
     for (const seen of await Promise.all(ended)) expect(seen.at(-1)?.data.code).toBe('cancelled');

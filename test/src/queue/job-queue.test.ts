@@ -5,7 +5,7 @@ import type { Request } from '#contracts/request';
 import { createLogger } from '#src/log';
 import { consumeJobs, type JobConsumer, type JobHandler } from '#src/queue/consume';
 import { JobQueue } from '#src/queue/job-queue';
-import type { QueueName } from '#src/queue/names';
+import type { QueueKind } from '#src/queue/names';
 import type { JobEvent } from '#src/queue/snapshot';
 import type { RedisAccess } from '#src/redis/access';
 import { startTestRedis, type TestRedis } from '#test/support/redis';
@@ -32,7 +32,7 @@ async function fresh(activeJobs = 10): Promise<void> {
   await queue.ready();
 }
 
-async function consume(handle: JobHandler, queues: QueueName[] = ['text', 'music']): Promise<JobConsumer> {
+async function consume(handle: JobHandler, queues: QueueKind[] = ['text', 'music']): Promise<JobConsumer> {
   const consumer = await consumeJobs({
     redis,
     queues,
@@ -98,6 +98,7 @@ describe('a job from intake to result', () => {
     const request = makeRequest();
     await queue.submit(request);
     const told = events(request.id);
+    await events(request.id, (event) => event.type === 'queued');
     await consume(async (job, { onProgress }) => {
       onProgress({ type: 'stage', stage: 'decode', fraction: 0.5 });
       onProgress({ type: 'note', text: 'only the first 10 minutes were listened to' });
@@ -170,8 +171,9 @@ describe('positions', () => {
     expect(await queue.view(other.id)).toEqual({ state: 'queued', position: 2 });
     expect(await queue.view(second.id)).toEqual({ state: 'queued', position: 3 });
     const told = events(second.id);
+    await events(second.id, (event) => event.type === 'queued');
     await consume(async (request) => {
-      await delay(120);
+      await delay(200);
       return makeResult(request);
     });
     const positions = (await told).flatMap((event) => (event.type === 'queued' ? [event.position] : []));
@@ -312,7 +314,10 @@ describe('limits and memory', () => {
     await events(request.id);
     expect(await queue.conversations.lastTrack('one')).toEqual({ ...track, kind: 'audio' });
     expect(await queue.conversations.lastTrack('two')).toBeUndefined();
-    expect(await queue.conversations.ownedFile('one', key)).toEqual({ name: 'waltz.wav', mime: 'audio/wav' });
+    expect(await queue.conversations.ownedFile('one', key)).toMatchObject({
+      name: 'waltz.wav',
+      mime: 'audio/wav',
+    });
     expect(await queue.conversations.ownedFile('two', key)).toBeUndefined();
     const [exchange] = await queue.conversations.history('one');
     expect(exchange).toMatchObject({ typed: '/generate a waltz', result: { status: 'done' } });

@@ -100,14 +100,41 @@ describe('the private Redis', () => {
     }
   });
 
-  it('tells its owner when it dies', async () => {
+  /** Process ids of the redis-servers on this test's folder; theirs, not the shells' that watch them. */
+  const serverPids = () =>
+    execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' })
+      .split('\n')
+      .filter((line) => /^\s*\d+ redis-server /.test(line) && line.includes(folder))
+      .map((line) => Number.parseInt(line, 10));
+
+  it('is brought back when it is killed, with all that was written', async () => {
+    const access = await open();
+    const connection = access.connect('worker');
+    for (let index = 0; index < 500; index += 1) await connection.rpush('songs', `song ${index}`);
+    const [pid] = serverPids();
+    process.kill(pid as number, 'SIGKILL');
+    expect(await connection.llen('songs')).toBe(500);
+    expect(serverPids()).toHaveLength(1);
+    expect(serverPids()).not.toEqual([pid]);
+    await access.close();
+    expect(serverPids()).toEqual([]);
+  });
+
+  it('tells its owner when it cannot be brought back', async () => {
     const server = await startPrivateRedis({ folder, log });
-    const { Redis } = await import('ioredis');
-    const client = new Redis({ path: server.socket, retryStrategy: () => null });
-    client.on('error', () => undefined);
-    await client.shutdown('NOSAVE').catch(() => undefined);
-    client.disconnect();
-    await server.ended;
+    const path = process.env.PATH;
+    process.env.PATH = folder;
+    await writeFile(join(folder, 'sh'), '#!/bin/sh\nexit 1\n', { mode: 0o755 });
+    try {
+      const { Redis } = await import('ioredis');
+      const client = new Redis({ path: server.socket, retryStrategy: () => null });
+      client.on('error', () => undefined);
+      await client.shutdown('NOSAVE').catch(() => undefined);
+      client.disconnect();
+      await server.ended;
+    } finally {
+      process.env.PATH = path;
+    }
     await server.stop();
   });
 });

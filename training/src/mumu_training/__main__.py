@@ -1,15 +1,21 @@
-"""Command line of training: one command per stage, `all` for everything.
+"""Command line of training: one command per stage (or several), `all` for everything.
 
 python -m mumu_training stage0 [--only NAME] | features | stage1 | stage2 | stage3 | evaluate
-    | export | all
-    --recipe FILE [--fresh]
-Runs resume by themselves from their last checkpoint; `--fresh` starts them over.
+    | export [--format mumu|published] [--out DIR] | estimate [--measure STEPS] | all
+    | evaluate --suite NAME --pack NAME --data DIR --out DIR (see mumu_training.evaluation)
+    | begin --from CHECKPOINT [--jobs NAME ...] [--keep NAME ...]
+    --recipe FILE [--fresh] [--processes N]
+Runs resume by themselves from their last checkpoint; `--fresh` starts them over. With `--processes`
+(or started by `accelerate launch` or `torchrun`) several processes share each batch. `begin` lets
+jobs start from a finished checkpoint (`--jobs`) or takes their result over as it is (`--keep`).
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import os
 import shutil
 import sys
 import time
@@ -17,9 +23,14 @@ from pathlib import Path
 
 import torch
 
-from mumu_training.loop import TrainingError
+from mumu_training import estimate
+from mumu_training.checkpoint import CheckpointError
+from mumu_training.distributed import alone, launch, start, team
 from mumu_training.recipe import Recipe, RecipeError, load_recipe
+from mumu_training.runs import TrainingError, sign_final
 from mumu_training.stage0.media import DataError
+from mumu_training.stages import published
+from mumu_training.start import begin
 
 # Stage 0 jobs in the order they need each other, each a module with `run(recipe, resume)`.
 STAGE0 = {
@@ -41,41 +52,141 @@ STAGES = {
 }
 
 
+def divisible(name: str, recipe: Recipe, processes: int) -> bool:
+    """Whether several processes can share this job: the stages divide every batch; of stage 0, jobs
+    that do no more than train are divided by micro-batches, where those divide."""
+    if name in ("stage1", "stage2", "stage3"):
+        return True
+    by_micro_batch = name in ("language", "audio", "image", "video") and name in recipe.jobs
+    return by_micro_batch and recipe.job(name).accumulate % processes == 0
+
+
 def run_job(name: str, module: str, recipe: Recipe, fresh: bool) -> None:
-    """Import a job's module and run it."""
-    if fresh and name in (*STAGE0, *recipe.order):
-        shutil.rmtree(recipe.run_folder(name), ignore_errors=True)
+    """Import a job's module and run it; what can't be divided, one process does while others wait."""
+    crew = team()
+    folders = [recipe.run_folder(job) for job in (name, f"{name}_adapters")]
+    if fresh and crew.main and name in (*STAGE0, *recipe.order):
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+    crew.wait()
     started = time.monotonic()
-    importlib.import_module(module).run(recipe, not fresh)
+    run = importlib.import_module(module).run
+    if divisible(name, recipe, crew.count):
+        run(recipe, not fresh)
+    elif crew.main:
+        if crew.count > 1:
+            print(f"{name}: one process works, the others wait", flush=True)
+        with alone():
+            run(recipe, not fresh)
+    if crew.main:
+        for folder in folders:
+            sign_final(folder)
+    crew.wait()
     print(f"{name}: done in {time.monotonic() - started:.0f} s", flush=True)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Command line; returns the exit code (2 when what was given or is there is wrong)."""
-    parser = argparse.ArgumentParser(prog="mumu_training", description=__doc__)
-    parser.add_argument("command", choices=["stage0", *STAGES, "all"])
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mumu_training",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "commands",
+        nargs="+",
+        choices=["stage0", *STAGES, "estimate", "begin", "all"],
+        metavar="command",
+    )
     parser.add_argument("--recipe", type=Path, required=True)
     parser.add_argument("--only", choices=list(STAGE0), help="one job of stage 0")
     parser.add_argument("--resume", action="store_true", help="the default; kept for clarity")
     parser.add_argument("--fresh", action="store_true", help="start the jobs over")
-    options = parser.parse_args(arguments)
-    if options.only and options.command != "stage0":
-        parser.error("--only belongs to stage0")
-    try:
-        recipe = load_recipe(options.recipe)
-        torch.set_num_threads(recipe.threads)
-        jobs: dict[str, str] = {}
-        if options.command in ("stage0", "all"):
+    parser.add_argument("--processes", type=int, default=1, help="on this machine (default 1)")
+    parser.add_argument(
+        "--format",
+        choices=["mumu", "published"],
+        default="mumu",
+        help="of export: mumu's one folder (default), or the reference's adapter and base folders",
+    )
+    parser.add_argument("--from", type=Path, dest="source", help="checkpoint folder, of begin")
+    parser.add_argument(
+        "--jobs", nargs="*", default=[], help="of begin: jobs that train on from the checkpoint"
+    )
+    parser.add_argument(
+        "--keep", nargs="*", default=[], help="of begin: jobs whose result is taken over as it is"
+    )
+    parser.add_argument("--out", type=Path, help="where export --format published writes")
+    parser.add_argument(
+        "--measure", type=int, default=3, help="steps that estimate runs of each job (default 3)"
+    )
+    return parser
+
+
+def _jobs(options: argparse.Namespace, recipe: Recipe) -> dict[str, str]:
+    jobs: dict[str, str] = {}
+    for command in options.commands:
+        if command in ("stage0", "all"):
             jobs |= {n: m for n, m in STAGE0.items() if options.only in (None, n)}
-        if options.command == "all":
-            jobs |= {
-                name: STAGES[name] for name in ("features", *recipe.order, "evaluate", "export")
-            }
-        elif options.command in STAGES:
-            jobs[options.command] = STAGES[options.command]
-        for name, module in jobs.items():
+        if command == "all":
+            rest = ("features", *recipe.order, "evaluate", "export")
+            jobs |= {name: STAGES[name] for name in rest}
+        elif command in STAGES:
+            jobs[command] = STAGES[command]
+    return jobs
+
+
+def _run(options: argparse.Namespace) -> None:
+    recipe = load_recipe(options.recipe)
+    torch.set_num_threads(recipe.threads)
+    if options.commands == ["estimate"]:
+        estimate.run(recipe, STAGE0 | STAGES, options.measure)
+        return
+    if options.commands == ["begin"]:
+        begin(recipe, options.source, tuple(options.jobs), tuple(options.keep))
+        return
+    crew = start(recipe.fsdp)
+    torch.set_num_threads(recipe.threads)  # accelerate sets its own
+    if options.commands == ["export"] and options.format == "published":
+        published.run(recipe, options.out or recipe.checkpoint.parent / f"{recipe.name}-published")
+        return
+    quiet = None if crew.main else open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    with contextlib.redirect_stdout(quiet) if quiet else contextlib.nullcontext():
+        for name, module in _jobs(options, recipe).items():
             run_job(name, module, recipe, options.fresh)
-    except (RecipeError, TrainingError, DataError, FileNotFoundError) as error:
+
+
+def _suite_first(given: list[str]) -> list[str]:
+    """`--suite NAME OPTIONS` as the evaluation's own command line has it: `NAME OPTIONS`."""
+    place = given.index("--suite")
+    return [*given[place + 1 : place + 2], *given[:place], *given[place + 2 :]]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; returns the exit code (2 when what was given or is there is wrong)."""
+    parser = _parser()
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["evaluate"] and "--suite" in given:
+        # Imported here: training needs none of what it measures with.
+        from mumu_training.evaluation.__main__ import main as measure
+
+        return measure(_suite_first(given[1:]))
+    options = parser.parse_args(given)
+    if options.only and options.commands != ["stage0"]:
+        parser.error("--only belongs to stage0")
+    if ("begin" in options.commands) != (options.source is not None):
+        parser.error("begin and --from belong together")
+    alone_only = {"estimate", "begin"}.intersection(options.commands)
+    if options.format == "published":
+        alone_only.add("export --format published")
+    if len(options.commands) > 1 and alone_only:
+        parser.error(f"{alone_only.pop()} is asked for on its own")
+    if options.processes < 1 or options.measure < 0:
+        parser.error("--processes must be at least 1 and --measure at least 0")
+    if options.processes > 1 and "WORLD_SIZE" not in os.environ:
+        return launch(options.processes, given)
+    try:
+        _run(options)
+    except (RecipeError, TrainingError, DataError, CheckpointError, FileNotFoundError) as error:
         print(f"mumu_training: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -17,8 +17,9 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
+
+from mumu_training.runs import write_tensors
 
 FORMAT = "mumu-checkpoint/1"
 METADATA, TOKENIZER, WEIGHTS = "checkpoint.json", "tokenizer.json", "model.safetensors"
@@ -69,13 +70,9 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, tokenizer: Path) -> N
     if missing:
         raise CheckpointError(f"checkpoint.json would lack {', '.join(missing)}")
     folder.mkdir(parents=True, exist_ok=True)
-    weights = folder / WEIGHTS
-    temporary = folder / (WEIGHTS + ".part")
     # Sharing memory (tied embeddings) is undone: every name is written with its own values.
     own = {name: value.contiguous().clone() for name, value in checkpoint.tensors.items()}
-    save_file(own, str(temporary), metadata={"format": FORMAT})
-    temporary.chmod(0o644)
-    temporary.replace(weights)
+    write_tensors(folder / WEIGHTS, own, {"format": FORMAT})
     if tokenizer.resolve() != (folder / TOKENIZER).resolve():
         shutil.copyfile(tokenizer, folder / TOKENIZER)
     metadata["sha256"] = {

@@ -1,12 +1,17 @@
-"""The one training loop: resumable, bounded by steps and by minutes, loud when loss breaks."""
+"""The one training loop: resumable, bounded by steps and by minutes, loud when loss breaks.
+
+The same in one process and in several (`distributed`). What depends on chance depends on the seed
+and the step only, so a run that was killed and goes on ends in the same weights.
+"""
 
 from __future__ import annotations
 
-import csv
+import contextlib
 import functools
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +20,45 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mumu_training import sharding
+from mumu_training.distributed import Team, alone, team
+from mumu_training.footprint import Footprint, count_saved, footprint, require_disk
+from mumu_training.hardware import autocast_for, checkpoint_language_model, pick_device
+from mumu_training.journal import Journal
+from mumu_training.optimizer import build_optimizer, schedule_factor
 from mumu_training.recipe import JobSettings
+from mumu_training.runs import (
+    TrainingError,
+    describe,
+    half_where_it_fits,
+    is_done,
+    load_run,
+    load_start,
+    load_weights,
+    restore_model,
+    save_run,
+    trainable_state,
+    write_final,
+)
 
+__all__ = [
+    "Measured",
+    "TrainingError",
+    "TrainingJob",
+    "autocast_for",
+    "build_optimizer",
+    "checkpoint_language_model",
+    "is_done",
+    "load_run",
+    "measuring",
+    "pick_device",
+    "restore_model",
+    "run_training",
+    "schedule_factor",
+    "trainable_state",
+]
 
-class TrainingError(RuntimeError):
-    """Training can't go on (a loss that is not finite, a checkpoint of another model)."""
+Loss = Callable[[nn.Module, Any], tuple[Tensor, Mapping[str, float]]]
 
 
 @dataclass
@@ -28,9 +67,13 @@ class TrainingJob:
 
     `batch(rng)` makes one micro-batch from a generator seeded by (seed, step, micro step), so the
     data's state is the step number and a resumed run sees what an uninterrupted one would.
+    `batch_part(rng, (index, parts))` makes one process's part of the same micro-batch; the losses
+    and figures of the parts add up to the whole's (`distributed.total`). A job without it is
+    divided by micro-batches.
     `loss(model, batch)` returns the scalar to minimise and figures to log. Only parameters with
     `requires_grad` are optimised and saved (and every persistent buffer: a codec's codebooks).
     `evaluate(model)` returns figures to log; it runs every `evaluate_every` steps and at the end.
+    `sample(model)` returns text that shows what the model does; it runs when `evaluate` does.
     `after_step(model, step)` may update buffers or report progress.
     """
 
@@ -39,7 +82,7 @@ class TrainingJob:
     model: nn.Module
     settings: JobSettings
     batch: Callable[[np.random.Generator], Any]
-    loss: Callable[[nn.Module, Any], tuple[Tensor, Mapping[str, float]]]
+    loss: Loss
     seed: int = 0
     device: str = "cpu"
     evaluate: Callable[[nn.Module], Mapping[str, float]] | None = None
@@ -47,268 +90,274 @@ class TrainingJob:
     clock: Callable[[], float] = time.monotonic
     stop_at_step: int | None = None
     """Leave early with a checkpoint, as a pre-empted run does; the schedule is unaffected."""
+    batch_part: Callable[[np.random.Generator, tuple[int, int]], Any] | None = None
+    sample: Callable[[nn.Module], str] | None = None
 
 
-def pick_device() -> str:
-    """`cuda` where there is one, else `cpu`."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
+class Measured(Exception):
+    """Raised out of a job that was only to be measured, with what was found."""
+
+    def __init__(self, found: Footprint) -> None:
+        super().__init__("measured")
+        self.found = found
 
 
-def autocast_for(device: str) -> torch.autocast:
-    """bf16 autocast where the hardware really multiplies in bf16; elsewhere a disabled context.
-
-    A CPU without AVX512-BF16 or AMX emulates bf16 and runs slower than fp32.
-    """
-    if device.startswith("cuda"):
-        return torch.autocast("cuda", torch.bfloat16, enabled=torch.cuda.is_bf16_supported())
-    return torch.autocast("cpu", torch.bfloat16, enabled=_cpu_has_bf16())
+_measuring: ContextVar[tuple[str, int] | None] = ContextVar("measuring", default=None)
 
 
-@functools.cache
-def _cpu_has_bf16() -> bool:
-    path = Path("/proc/cpuinfo")
-    flags = path.read_text(encoding="utf-8") if path.exists() else ""
-    return "avx512_bf16" in flags or "amx_bf16" in flags
-
-
-def schedule_factor(settings: JobSettings, step: int, progress: float) -> float:
-    """Learning rate as a fraction of `lr` at `step`, with `progress` of the run (0 to 1) done.
-
-    Warm-up is linear in steps. `wsd` stays at 1 until the last `decay_fraction` of the run and
-    then falls linearly; `cosine` falls over the whole run. Both end at `min_lr`.
-    """
-    floor = settings.min_lr / settings.lr if settings.lr else 0.0
-    warm = min(1.0, (step + 1) / max(1, settings.warmup_steps))
-    progress = min(1.0, max(0.0, progress))
-    if settings.schedule == "cosine":
-        shape = 0.5 * (1 + math.cos(math.pi * progress))
-    elif settings.schedule == "wsd":
-        shape = min(1.0, (1 - progress) / max(1e-9, settings.decay_fraction))
-    else:
-        shape = 1.0
-    return warm * (floor + (1 - floor) * shape)
-
-
-def build_optimizer(model: nn.Module, settings: JobSettings) -> torch.optim.AdamW:
-    """AdamW over the trainable parameters, weight decay only on matrices.
-
-    Norm weights, biases, gates and learned queries (`prefix_query`, `query_embs`) do not decay,
-    nor does a parameter marked `no_decay` (one of which only some rows train).
-    """
-    decayed: list[nn.Parameter] = []
-    plain: list[nn.Parameter] = []
-    for name, parameter in model.named_parameters():
-        if not parameter.requires_grad:
-            continue
-        exempt = (
-            parameter.ndim < 2
-            or name.endswith((".gate", ".bias", "prefix_query.weight", "query_embs"))
-            or getattr(parameter, "no_decay", False)
-        )
-        (plain if exempt else decayed).append(parameter)
-    groups = [
-        {"params": decayed, "weight_decay": settings.weight_decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(
-        [group for group in groups if group["params"]], lr=settings.lr, betas=settings.betas
-    )
-
-
-def trainable_state(model: nn.Module) -> dict[str, Tensor]:
-    """Trainable parameters and persistent buffers, by state-dict name."""
-    wanted = {name for name, p in model.named_parameters() if p.requires_grad}
-    frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
-    state = model.state_dict()
-    return {
-        name: value.detach().cpu()
-        for name, value in state.items()
-        if name in wanted or name not in frozen
-    }
-
-
-class _Log:
-    """Log lines on standard output, log.csv (long format) and TensorBoard events in the folder."""
-
-    def __init__(self, name: str, folder: Path) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
-        self._name = name
-        path = folder / "log.csv"
-        fresh = not path.exists()
-        self._file = path.open("a", newline="", encoding="utf-8")
-        self._csv = csv.writer(self._file)
-        if fresh:
-            self._csv.writerow(["step", "seconds", "figure", "value"])
-        self._board = SummaryWriter(str(folder / "tensorboard"))
-
-    def write(self, step: int, seconds: float, figures: Mapping[str, float]) -> None:
-        parts = " ".join(f"{key} {value:.4g}" for key, value in figures.items())
-        print(f"{self._name} step {step} {seconds:.0f}s {parts}", flush=True)
-        for key, value in figures.items():
-            self._csv.writerow([step, f"{seconds:.1f}", key, f"{value:.6g}"])
-            self._board.add_scalar(key, value, step)
-        self._file.flush()
-
-    def close(self) -> None:
-        self._file.close()
-        self._board.close()
-
-
-def _save(
-    job: TrainingJob, optimizer: torch.optim.Optimizer, step: int, elapsed: float, done: bool
-) -> None:
-    state = {
-        "job": job.name,
-        "step": step,
-        "elapsed": elapsed,
-        "done": done,
-        "seed": job.seed,
-        "model": trainable_state(job.model),
-        "optimizer": optimizer.state_dict(),
-        "rng": torch.get_rng_state(),
-    }
-    temporary = job.folder / "last.tmp"
-    torch.save(state, temporary)
-    temporary.replace(job.folder / "last.pt")  # whole or not at all
-
-
-def load_run(folder: Path) -> dict[str, Any] | None:
-    """The last checkpoint of a run folder, or None when it has none."""
-    path = folder / "last.pt"
-    if not path.is_file():
-        return None
-    return dict(torch.load(path, map_location="cpu", weights_only=True))
-
-
-def is_done(folder: Path) -> bool:
-    """Whether the run in this folder finished."""
-    state = load_run(folder)
-    return bool(state and state["done"])
-
-
-def restore_model(model: nn.Module, folder: Path) -> None:
-    """Load a run's weights into `model`; frozen weights the run did not save stay as they are.
-
-    Raises TrainingError when the folder has no checkpoint or it is of another model.
-    """
-    state = load_run(folder)
-    if state is None:
-        raise TrainingError(f"there is no checkpoint in {folder}; run that job first")
-    _load_weights(model, state["model"], folder)
-
-
-def _load_weights(model: nn.Module, weights: Mapping[str, Tensor], folder: Path) -> None:
+@contextlib.contextmanager
+def measuring(name: str, steps: int) -> Iterator[None]:
+    """Within it the job `name` runs `steps` steps, writes nothing and raises Measured; other jobs
+    return at once."""
+    token = _measuring.set((name, steps))
     try:
-        result = model.load_state_dict(dict(weights), strict=False)
-    except RuntimeError as error:
-        raise TrainingError(f"the checkpoint in {folder} has other shapes: {error}") from error
-    if result.unexpected_keys:
-        raise TrainingError(
-            f"the checkpoint in {folder} is of another model: {result.unexpected_keys[:3]}"
-        )
+        yield
+    finally:
+        _measuring.reset(token)
+
+
+class _LossModule(nn.Module):
+    """Model and loss as one module, because gradients are synchronised by a module's forward."""
+
+    def __init__(self, model: nn.Module, loss: Loss, device: str, precision: str) -> None:
+        super().__init__()
+        self.model = model
+        self._loss, self._device, self._precision = loss, device, precision
+
+    def forward(self, batch: Any) -> tuple[Tensor, Mapping[str, float]]:
+        half = self._precision == "auto"
+        with autocast_for(self._device) if half else contextlib.nullcontext():
+            return self._loss(self.model, batch)
 
 
 def run_training(job: TrainingJob, resume: bool = True) -> dict[str, float]:
     """Train until `steps` or `max_minutes` is reached; returns the last figures.
 
-    With `resume`, goes on from `folder/last.pt` if there is one, with the optimiser, the random
-    state and the clock as they were; a finished run returns at once. Raises TrainingError when the
-    loss is not finite.
+    With `resume`, goes on from `folder/last.pt` if there is one, with the optimiser and the clock as
+    they were; a finished run returns at once. Ends in `folder/final.safetensors`. Raises
+    TrainingError when the loss or the gradient is not finite, or the disk is too small.
     """
-    settings = job.settings
-    job.folder.mkdir(parents=True, exist_ok=True)
-    job.model.to(job.device)
-    optimizer = build_optimizer(job.model, settings)
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    step, before = 0, 0.0
-    torch.manual_seed(job.seed)
-    state = load_run(job.folder) if resume else None
-    if state is not None:
-        _load_weights(job.model, state["model"], job.folder)
-        if state["done"]:
-            print(f"{job.name} is finished already ({state['step']} steps)", flush=True)
+    wanted = _measuring.get()
+    if wanted is not None:
+        if wanted[0] != job.name:
             return {}
-        optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["rng"])
-        step, before = int(state["step"]), float(state["elapsed"])
-    elif (job.folder / "log.csv").exists():
-        (job.folder / "log.csv").unlink()
-    log = _Log(job.name, job.folder)
-    start = job.clock()
-    saved_at = 0.0
-    figures: dict[str, float] = {}
-
-    def elapsed() -> float:
-        return before + job.clock() - start
-
-    def progress() -> float:
-        by_time = elapsed() / 60 / settings.max_minutes if settings.max_minutes else 0.0
-        return max(step / settings.steps, by_time)
-
-    try:
-        while step < settings.steps and progress() < 1:
-            if job.stop_at_step is not None and step >= job.stop_at_step:
-                _save(job, optimizer, step, elapsed(), done=False)
-                return figures
-            factor = schedule_factor(settings, step, progress())
-            for group in optimizer.param_groups:
-                group["lr"] = settings.lr * factor
-            figures = _step(job, optimizer, parameters, step)
-            step += 1
-            if job.after_step:
-                job.after_step(job.model, step)
-            if step % settings.log_every == 0 or step == 1:
-                log.write(step, elapsed(), {**figures, "lr": settings.lr * factor})
-            if job.evaluate and settings.evaluate_every and step % settings.evaluate_every == 0:
-                log.write(step, elapsed(), _evaluate(job))
-            by_steps = settings.save_every_steps and step % settings.save_every_steps == 0
-            if by_steps or elapsed() - before - saved_at > settings.save_every_minutes * 60:
-                _save(job, optimizer, step, elapsed(), done=False)
-                saved_at = elapsed() - before
-        if job.evaluate:
-            figures |= _evaluate(job)
-        log.write(step, elapsed(), figures)
-        _save(job, optimizer, step, elapsed(), done=True)
-    finally:
-        log.close()
-    return figures
+        raise Measured(_measure(job, wanted[1]))
+    return _Run(job, resume).go()
 
 
-def _evaluate(job: TrainingJob) -> Mapping[str, float]:
-    """Evaluation leaves the random state as it found it, so it can't change the run."""
-    assert job.evaluate is not None
-    rng = torch.get_rng_state()
-    job.model.eval()
-    with torch.no_grad():
-        figures = job.evaluate(job.model)
-    job.model.train()
-    torch.set_rng_state(rng)
-    return {f"valid/{key}": value for key, value in figures.items()}
+def _prepare(job: TrainingJob) -> torch.optim.Optimizer:
+    job.model.to(job.device)
+    if job.settings.gradient_checkpointing:
+        checkpoint_language_model(job.model, job.name)
+    return build_optimizer(job.model, job.settings)
 
 
-def _step(
-    job: TrainingJob,
-    optimizer: torch.optim.Optimizer,
-    parameters: Iterable[nn.Parameter],
-    step: int,
-) -> dict[str, float]:
-    """One optimiser step over `accumulate` micro-batches."""
-    job.model.train()
-    optimizer.zero_grad(set_to_none=True)
-    count = job.settings.accumulate
-    sums: dict[str, float] = {}
-    for micro in range(count):
-        batch = job.batch(np.random.default_rng([job.seed, step, micro]))
-        with autocast_for(job.device):
-            loss, figures = job.loss(job.model, batch)
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise TrainingError(f"{job.name}: the loss became {value} at step {step}; stopped")
-        (loss / count).backward()
-        for key, figure in {"loss": value, **figures}.items():
-            sums[key] = sums.get(key, 0.0) + float(figure) / count
-    norm = nn.utils.clip_grad_norm_(list(parameters), job.settings.clip)
-    sums["grad_norm"] = float(norm)
-    optimizer.step()
-    return sums
+def _measure(job: TrainingJob, steps: int) -> Footprint:
+    """What activations take, and seconds a step after one that warms up."""
+    optimizer = _prepare(job)
+    stepper = _Stepper(job, Team(), optimizer)
+    found = footprint(job.name, job.model)
+    batch = stepper.batches(0)[0]()
+    with count_saved(job.model) as saved:
+        stepper.wrapped(batch)
+    found.activations = saved.most
+    stepper.step(0)
+    started = time.monotonic()
+    for step in range(1, steps + 1):
+        stepper.step(step)
+    found.step_seconds = (time.monotonic() - started) / max(1, steps)
+    return found
+
+
+class _Stepper:
+    """Makes optimiser steps of a job, in this process's part of the team."""
+
+    def __init__(self, job: TrainingJob, crew: Team, optimizer: torch.optim.Optimizer) -> None:
+        self.job, self.crew = job, crew
+        if crew.count > 1:
+            self._check()
+        module = _LossModule(job.model, job.loss, job.device, job.settings.precision)
+        self.wrapped, self.optimizer = crew.wrap(module, optimizer)
+
+    def _check(self) -> None:
+        job, count = self.job, self.crew.count
+        if not job.device.startswith(self.crew.device_type):
+            raise TrainingError(f"{job.name} trains on the {job.device}: run it in one process")
+        if job.batch_part is not None and job.settings.batch_size < count:
+            raise TrainingError(f"{job.name}: batch_size is less than the {count} processes")
+        if job.batch_part is None and job.settings.accumulate % count:
+            raise TrainingError(
+                f"{job.name} is divided by micro-batches: accumulate "
+                f"({job.settings.accumulate}) has to be a multiple of the {count} processes"
+            )
+        if self.crew.sharded and any(hasattr(p, "no_decay") for p in job.model.parameters()):
+            raise TrainingError(
+                f"{job.name} trains single rows of the token matrices, which can't be sharded: "
+                "leave fsdp out of the recipe for this job"
+            )
+
+    def batches(self, step: int) -> list[Callable[[], Any]]:
+        """What makes this process's micro-batches of a step, in order."""
+        job, crew, accumulate = self.job, self.crew, self.job.settings.accumulate
+
+        def make(micro: int) -> Any:
+            rng = np.random.default_rng([job.seed, step, micro])
+            if crew.count > 1 and job.batch_part is not None:
+                return job.batch_part(rng, (crew.index, crew.count))
+            return job.batch(rng)
+
+        ours = range(accumulate)
+        if crew.count > 1 and job.batch_part is None:
+            ours = range(crew.index, accumulate, crew.count)
+        return [functools.partial(make, micro) for micro in ours]
+
+    def step(self, step: int) -> dict[str, float]:
+        """One optimiser step over `accumulate` micro-batches; returns the figures of all of them."""
+        job, crew = self.job, self.crew
+        job.model.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        chance = np.random.SeedSequence([job.seed, step, crew.index])
+        torch.manual_seed(int(chance.generate_state(1, np.uint64)[0] >> 1))
+        accumulate = job.settings.accumulate
+        sums: dict[str, float] = {}
+        batches = self.batches(step)
+        for number, make in enumerate(batches, start=1):
+            last = number == len(batches)
+            batch = make()
+            with contextlib.nullcontext() if last else crew.unsynced(self.wrapped):
+                loss, figures = self.wrapped(batch)
+                # Gradients are averaged over processes, of which each has a part of the sum.
+                (loss * (crew.count / accumulate)).backward()
+            for key, figure in {"loss": float(loss.detach()), **figures}.items():
+                sums[key] = sums.get(key, 0.0) + float(figure) / accumulate
+        sums = crew.add(sums)
+        if not math.isfinite(sums["loss"]):
+            raise TrainingError(
+                f"{job.name}: the loss became {sums['loss']} at step {step}; stopped"
+            )
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        sums["grad_norm"] = crew.clip(parameters, job.settings.clip)
+        if not math.isfinite(sums["grad_norm"]):
+            raise TrainingError(
+                f"{job.name}: the gradient's norm became {sums['grad_norm']} at step {step}; stopped"
+            )
+        self.optimizer.step()
+        return sums
+
+
+class _Run:
+    """One run of a job from its last checkpoint to its end."""
+
+    def __init__(self, job: TrainingJob, resume: bool) -> None:
+        self.job, self.settings, self.crew = job, job.settings, team()
+        self.step, self.before, self.done = 0, 0.0, False
+        job.folder.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(job.seed)
+        state = load_run(job.folder) if resume else None
+        if state is not None:
+            load_weights(job.model, state["model"], job.folder)
+            self.step, self.before = int(state["step"]), float(state["elapsed"])
+            self.done = bool(state["done"])
+        elif load_start(job.model, job.folder) and self.crew.main:
+            print(f"{job.name}: begins with start.safetensors", flush=True)
+        if self.done:
+            return
+        if self.crew.main and state is None:
+            for stale in ("log.csv", "samples.md"):
+                (job.folder / stale).unlink(missing_ok=True)
+        self.stepper = _Stepper(job, self.crew, _prepare(job))
+        if state is not None:
+            sharding.load_optimizer(self.crew, self.stepper, state, job.folder)
+
+    def _elapsed(self) -> float:
+        return self.before + self.job.clock() - self._start
+
+    def _progress(self, seconds: float) -> float:
+        minutes = self.settings.max_minutes
+        return max(self.step / self.settings.steps, seconds / 60 / minutes if minutes else 0.0)
+
+    def go(self) -> dict[str, float]:
+        """Train to the end; returns the last figures (none where the run was finished before)."""
+        job, settings, crew = self.job, self.settings, self.crew
+        if self.done:
+            print(f"{job.name} is finished already ({self.step} steps)", flush=True)
+            return {}
+        found = footprint(job.name, job.model)
+        require_disk(found, job.folder)
+        self._start, saved_at = job.clock(), self.before
+        journal = Journal(job.name, job.folder) if crew.main else None
+        figures: dict[str, float] = {}
+        try:
+            if journal:
+                journal.say(found.in_short(settings, self.step))
+            while self.step < settings.steps:
+                seconds = crew.from_main(self._elapsed())
+                progress = self._progress(seconds)
+                if progress >= 1:
+                    break
+                if job.stop_at_step is not None and self.step >= job.stop_at_step:
+                    self._save(seconds, figures, done=False)
+                    return figures
+                rate = settings.lr * schedule_factor(settings, self.step, progress)
+                for group in self.stepper.optimizer.param_groups:
+                    group["lr"] = rate
+                figures = self.stepper.step(self.step)
+                self.step += 1
+                if job.after_step:
+                    job.after_step(job.model, self.step)
+                if journal:
+                    journal.advance(self.step, progress, figures["loss"])
+                    if self.step % settings.log_every == 0 or self.step == 1:
+                        journal.write(self.step, self._elapsed(), {**figures, "lr": rate})
+                if settings.evaluate_every and self.step % settings.evaluate_every == 0:
+                    self._look(journal)
+                by_steps = settings.save_every_steps and self.step % settings.save_every_steps == 0
+                if by_steps or seconds - saved_at > settings.save_every_minutes * 60:
+                    self._save(seconds, figures, done=False)
+                    saved_at = seconds
+            figures |= self._look(journal, alone_line=False)
+            seconds = crew.from_main(self._elapsed())
+            if journal:
+                journal.write(self.step, seconds, figures)
+            self._save(seconds, figures, done=True)
+        finally:
+            if journal:
+                journal.close()
+            crew.release()
+        return figures
+
+    def _look(self, journal: Journal | None, alone_line: bool = True) -> dict[str, float]:
+        """Evaluate and sample. Every process does (a sharded model needs all), one writes."""
+        job = self.job
+        job.model.eval()
+        with torch.no_grad(), self.crew.gathered(self.stepper.wrapped), alone():
+            found = job.evaluate(job.model) if job.evaluate else {}
+            text = job.sample(job.model) if job.sample else ""
+        job.model.train()
+        figures = {f"valid/{key}": float(value) for key, value in found.items()}
+        if journal and text:
+            journal.sample(self.step, text)
+        if journal and figures and alone_line:
+            journal.write(self.step, self._elapsed(), figures)
+        return figures
+
+    def _save(self, seconds: float, figures: Mapping[str, float], done: bool) -> None:
+        weights = sharding.weights(self.crew, self.stepper)
+        optimizer = sharding.optimizer_state(self.crew, self.stepper)
+        if self.crew.main:
+            state = {
+                "job": self.job.name,
+                "step": self.step,
+                "elapsed": seconds,
+                "done": done,
+                "seed": self.job.seed,
+                "recipe_sha256": self.settings.recipe_sha256,
+                "figures": dict(figures),
+                "model": weights,
+                "optimizer": optimizer,
+                "sharded": self.crew.sharded,
+            }
+            if done:  # first, so that a run marked as finished has it
+                write_final(self.job.folder, half_where_it_fits(weights), describe(state))
+            save_run(self.job.folder, state)
+        self.crew.wait()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -38,11 +40,21 @@ class JobSettings:
     save_every_steps: int | None = None
     save_every_minutes: float = 5.0
     evaluate_every: int | None = None
+    gradient_checkpointing: bool = False
+    """Compute the language model's layers again going backward: less memory, a third more time."""
+
+    precision: str = "auto"
+    """`auto`: products in bf16 where the hardware really has it; `float32`: nowhere."""
+
     options: Mapping[str, Any] = field(default_factory=dict)
+    recipe_sha256: str = ""
+    """Of the recipe these settings came from. Not for recipes: `load_recipe` fills it in."""
 
     def __post_init__(self) -> None:
         if self.schedule not in ("wsd", "cosine", "constant"):
             raise RecipeError(f"schedule is {self.schedule!r}; it can be wsd, cosine or constant")
+        if self.precision not in ("auto", "float32"):
+            raise RecipeError(f"precision is {self.precision!r}; it can be auto or float32")
         if self.steps < 1 or self.accumulate < 1 or self.batch_size < 1:
             raise RecipeError("steps, accumulate and batch_size must be at least 1")
 
@@ -66,6 +78,12 @@ class Recipe:
     licence: str
     order: tuple[str, ...] = ("stage1", "stage2", "stage3")
     """The paper's stages in the order they are run; each starts from the result of those before."""
+
+    fsdp: Mapping[str, Any] | None = None
+    """Shard weights and optimiser over GPUs: options of accelerate's FSDP plugin ({} for none)."""
+
+    sha256: str = ""
+    """Of what the recipe says, whatever its comments and order."""
 
     notes: str = ""
     """What a reader of the checkpoint should know about how it came about."""
@@ -91,8 +109,13 @@ class Recipe:
         return self.runs / self.name / job
 
 
-def _job(name: str, raw: Mapping[str, Any]) -> JobSettings:
-    known = {entry.name for entry in fields(JobSettings)}
+def _digest(raw: Any) -> str:
+    text = json.dumps(raw, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _job(name: str, raw: Mapping[str, Any], digest: str) -> JobSettings:
+    known = {entry.name for entry in fields(JobSettings)} - {"recipe_sha256"}
     unknown = set(raw) - known
     if unknown:
         raise RecipeError(f"job {name!r} has unknown settings: {', '.join(sorted(unknown))}")
@@ -102,7 +125,7 @@ def _job(name: str, raw: Mapping[str, Any]) -> JobSettings:
     for key in ("lr", "min_lr", "weight_decay", "clip"):
         if key in values:  # YAML reads 1e-4 as a string
             values[key] = float(values[key])
-    return JobSettings(**values)
+    return JobSettings(**values, recipe_sha256=digest)
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -114,6 +137,7 @@ def load_recipe(path: Path) -> Recipe:
         raise RecipeError(f"there is no recipe at {path}")
     raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     root = path.resolve().parent.parent
+    digest = _digest(raw)
     try:
         folders = {key: (root / raw[key]).resolve() for key in ("data", "runs", "checkpoint")}
         return Recipe(
@@ -122,12 +146,14 @@ def load_recipe(path: Path) -> Recipe:
             seed=int(raw.get("seed", 0)),
             threads=int(raw.get("threads", 1)),
             components=raw["components"],
-            jobs={name: _job(name, job or {}) for name, job in raw["jobs"].items()},
+            jobs={name: _job(name, job or {}, digest) for name, job in raw["jobs"].items()},
             prompt=raw["prompt"],
             sampling=raw["sampling"],
             conditioning=raw.get("conditioning", "caption"),
             licence=raw.get("licence", "MIT"),
             notes=" ".join(str(raw.get("notes", "")).split()),
+            fsdp=raw.get("fsdp"),
+            sha256=digest,
             order=tuple(raw.get("order", ("stage1", "stage2", "stage3"))),
             **folders,
         )

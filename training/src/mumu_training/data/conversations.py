@@ -22,6 +22,7 @@ from mumu_training.data.talk_audio import (
     presence_turn,
     tempo_comparison,
 )
+from mumu_training.data.talk_choice import multiple_choice_turn
 from mumu_training.data.talk_edits import EDITS, edit_turn
 from mumu_training.data.talk_music import (
     Made,
@@ -114,7 +115,8 @@ def _song_makers(record: MusicRecord) -> dict[str, tuple[float, _Maker]]:
     def edited(name: str) -> _Maker:
         return made(f"edit:{name}", lambda rng: edit_turn(a, rng, name), heard=True)
 
-    often = {"instrument": 2.5, "tempo": 2.5, "key": 0.7, "family": 0.5, "energy": 0.5}
+    often = {"instrument": 2.5, "tempo": 2.5, "mode": 1.5, "metre": 1.5, "style": 2.0, "mood": 1.5}
+    often |= {"key": 0.7, "family": 0.5, "energy": 0.5}
     makers = {f"fixed:{which}": (1.0, fixed(which)) for which in range(4)}
     makers |= {f"open:{name}": (often.get(name, 1.0), opened(name)) for name in FACTS}
     makers |= {f"edit:{name}": (0.6, edited(name)) for name in EDITS}
@@ -122,6 +124,10 @@ def _song_makers(record: MusicRecord) -> dict[str, tuple[float, _Maker]]:
     makers["faster"] = (0.8, turn("faster", lambda rng: tempo_comparison(a, rng)))
     makers["presence"] = (1.2, turn("presence", lambda rng: presence_turn(a, rng)))
     makers["choice"] = (1.2, turn("choice", lambda rng: choice_turn(a, rng)))
+    makers["multiple-choice"] = (
+        1.5,
+        turn("multiple-choice", lambda rng: multiple_choice_turn(a, rng), False),
+    )
     makers["text-to-music"] = (
         2.0,
         made("text-to-music", lambda rng: text_to_music(wish_from(a, rng), rng), heard=False),

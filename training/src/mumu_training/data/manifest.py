@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
 Split = Literal["train", "valid", "test"]
 MANIFEST_NAME: Final[str] = "manifest.jsonl"
+SAMPLE_RATE: Final[int] = 24000
+"""Hz, of every song."""
+RECORDS_A_SEED: Final[int] = 1_000_000
+"""The seed of a record is that of its dataset times this, plus its number."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,11 @@ class VideoRecord:
 
 
 Record = MusicRecord | ImageRecord | VideoRecord
+
+
+def made_by(record: Record, seeds: Sequence[int] | None) -> bool:
+    """Whether a record was made with one of these seeds of the generators (None: any)."""
+    return seeds is None or record.seed // RECORDS_A_SEED in seeds
 
 
 def split_of(composition: int) -> Split:

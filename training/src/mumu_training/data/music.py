@@ -26,20 +26,29 @@ import soundfile
 from mumu_training.data.composer import Piece, compose
 from mumu_training.data.manifest import (
     MANIFEST_NAME,
+    RECORDS_A_SEED,
+    SAMPLE_RATE,
     MusicRecord,
     append_records,
     read_music,
     split_of,
 )
 from mumu_training.data.music_captions import full_caption, music_caption, music_captions
-from mumu_training.data.render import SAMPLE_RATE, Audio, Renderer, mix
+from mumu_training.data.render import Audio, Renderer, mix
 
-__all__ = ["full_caption", "main", "make_song", "music_caption", "music_captions", "song_seed"]
+__all__ = [
+    "SongJob",
+    "full_caption",
+    "main",
+    "make_song",
+    "music_caption",
+    "music_captions",
+    "song_seed",
+]
 
 SOUNDFONT_FOLDER: Final[Path] = Path("/usr/share/sounds/sf2")
 SOUNDFONTS: Final[dict[str, float]] = {"FluidR3_GM.sf2": 0.75, "TimGM6mb.sf2": 0.25}
 """Soundfonts by file name, and the share of the songs each plays."""
-_SONGS_A_SEED: Final[int] = 1_000_000
 EXAMPLE_SEED: Final[int] = 9999
 """Seed kept for the examples that are shipped: the dataset may not use it."""
 EXAMPLES: Final[dict[str, dict[str, Any]]] = {
@@ -93,9 +102,9 @@ def song_seed(seed: int, number: int) -> int:
     Raises:
         ValueError: the number does not fit.
     """
-    if not 0 <= number < _SONGS_A_SEED:
-        raise ValueError(f"Composition numbers go from 0 to {_SONGS_A_SEED - 1}, not {number}.")
-    return seed * _SONGS_A_SEED + number
+    if not 0 <= number < RECORDS_A_SEED:
+        raise ValueError(f"Composition numbers go from 0 to {RECORDS_A_SEED - 1}, not {number}.")
+    return seed * RECORDS_A_SEED + number
 
 
 def song_id(seed: int, number: int) -> str:
@@ -119,7 +128,7 @@ def render_piece(piece: Piece, renderer: Renderer) -> Audio:
 
 
 @dataclass(frozen=True)
-class _Job:
+class SongJob:
     """What a worker needs to know to make one song."""
 
     out: str
@@ -127,15 +136,18 @@ class _Job:
     number: int
     seconds: float
     soundfonts: str
+    """Folder of the training soundfonts."""
+    soundfont: str | None = None
+    """File of one soundfont to play this song whatever its seed, as for evaluation."""
 
 
 _renderers: dict[Path, Renderer] = {}
 
 
-def make_song(job: _Job) -> MusicRecord:
+def make_song(job: SongJob) -> MusicRecord:
     """Compose and render one song into the dataset folder; returns its manifest record."""
     seed = song_seed(job.seed, job.number)
-    font = Path(job.soundfonts) / soundfont_of(seed)
+    font = Path(job.soundfont) if job.soundfont else Path(job.soundfonts) / soundfont_of(seed)
     if font not in _renderers:
         _renderers[font] = Renderer(font)
     piece = compose(seed, job.seconds)
@@ -187,7 +199,7 @@ def generate(
             raise ValueError(f"{out} already has {len(done)} songs: add --resume to continue.")
     out.mkdir(parents=True, exist_ok=True)
     jobs = [
-        _Job(str(out), seed, number, seconds, str(soundfonts))
+        SongJob(str(out), seed, number, seconds, str(soundfonts))
         for number in range(count)
         if song_id(seed, number) not in done
     ]

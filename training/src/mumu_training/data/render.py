@@ -20,10 +20,10 @@ from scipy.signal import butter, sosfilt
 
 from mumu_training.data.augment import reverberate
 from mumu_training.data.composer import MELODY, PERCUSSION
+from mumu_training.data.manifest import SAMPLE_RATE
 
 Audio = npt.NDArray[np.float32]
 
-SAMPLE_RATE: Final[int] = 24000
 STEMS: Final[tuple[str, ...]] = ("melody", "accompaniment", "drums")
 _BLOCK_SECONDS: Final[float] = 0.1
 _FLUID_BLOCK: Final[int] = 64

@@ -24,6 +24,7 @@ from mumu_training.data import scene_vocabulary as words
 from mumu_training.data.chance import Chance, likely, pick, weighted
 from mumu_training.data.clips import clip_frames, write_clip
 from mumu_training.data.manifest import (
+    RECORDS_A_SEED,
     ImageRecord,
     Record,
     VideoRecord,
@@ -131,8 +132,8 @@ def draw_dataset(
     Raises:
         FileExistsError: the folder has some of these scenes already and `resume` is false.
     """
-    jobs = [Job(str(folder), n, seed * 1_000_000 + n, False) for n in range(images)]
-    jobs += [Job(str(folder), n, seed * 1_000_000 + n, True) for n in range(clips)]
+    jobs = [Job(str(folder), n, seed * RECORDS_A_SEED + n, False) for n in range(images)]
+    jobs += [Job(str(folder), n, seed * RECORDS_A_SEED + n, True) for n in range(clips)]
     known: set[str] = set()
     if (folder / "manifest.jsonl").exists():
         known = {record.id for record in read_manifest(folder)}

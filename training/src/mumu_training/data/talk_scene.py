@@ -58,6 +58,8 @@ _QUESTIONS: dict[str, tuple[str, ...]] = {
     "mood": (
         "What is the mood of this {it}?",
         "How does this {it} feel?",
+        "What is the mood?",
+        "What's the mood?",
         "What mood does it have?",
         "What atmosphere does the {it} have?",
     ),

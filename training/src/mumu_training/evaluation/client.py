@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import dataclass
+import threading
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +28,56 @@ class Answer:
     timings: dict[str, float]
     caption: str | None
     conversation: str
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Query:
+    """A request to make: arguments of MumuClient.ask."""
+
+    command: str
+    text: str = ""
+    files: list[Path] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 class MumuClient:
     """Talks to one server. Every request gets a conversation of its own unless one is given."""
 
-    def __init__(self, server: str, timeout: float = 600.0) -> None:
+    def __init__(self, server: str, timeout: float = 600.0, parallel: int = 3) -> None:
+        """`parallel`: requests under way at once in ask_all; the server works on one by one, but
+        uploads and replies need not be waited for."""
         self.server = server.rstrip("/")
         self.timeout = timeout
-        self.session = requests.Session()
+        self.parallel = parallel
+        self._local = threading.local()
+
+    @property
+    def session(self) -> requests.Session:
+        """Connections of the calling thread."""
+        if not hasattr(self._local, "session"):
+            self._local.session = requests.Session()
+        session: requests.Session = self._local.session
+        return session
+
+    def pack(self) -> str:
+        """Name of the pack that answers.
+
+        Raises:
+            RequestFailed: the server is not ready.
+            requests.RequestException: the server cannot be reached.
+        """
+        health = self.session.get(f"{self.server}/healthz", timeout=self.timeout).json()
+        if health["state"] != "ready":
+            raise RequestFailed(f"{self.server} is not ready: {health['state']}.")
+        return str(health["pack"])
+
+    def ask_all(self, queries: Iterable[Query]) -> list[Answer]:
+        """Answers of several requests, in their order; errors as of `ask`."""
+        with ThreadPoolExecutor(self.parallel) as pool:
+            return list(
+                pool.map(lambda q: self.ask(q.command, q.text, q.files, q.options), queries)
+            )
 
     def ask(
         self,
@@ -87,6 +131,7 @@ class MumuClient:
                         data["timings"],
                         data.get("caption"),
                         conversation,
+                        data.get("notes", []),
                     )
         raise RequestFailed("The server closed the stream before the result came.")
 

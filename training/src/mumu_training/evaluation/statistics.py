@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray = NDArray[np.float64]
 
 
 def bootstrap_interval(
@@ -43,3 +45,17 @@ def swap_partners(
     for i in range(count):
         partners[order[i]] = int(order[(i + best[1]) % count])
     return partners
+
+
+def ratio_interval(
+    values: ArrayLike, others: ArrayLike, resamples: int = 10_000, seed: int = 0
+) -> tuple[float, float]:
+    """95 % interval of the ratio of two means, `values` over `others`, resampled apart."""
+    ours, theirs = np.asarray(values, np.float64), np.asarray(others, np.float64)
+    rng = np.random.default_rng(seed)
+    above = ours[rng.integers(0, len(ours), (resamples, len(ours)))].mean(axis=1)
+    below = theirs[rng.integers(0, len(theirs), (resamples, len(theirs)))].mean(axis=1)
+    # Where the judge is never right about true music, nothing can be said.
+    ratios = above / np.maximum(below, 1e-9)
+    low, high = np.percentile(ratios, [2.5, 97.5])
+    return float(low), float(high)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,9 @@ from transformers import EncodecConfig, EncodecModel
 from mumu_training.generation.codec_start import start_as_transform
 from mumu_training.generation.fast_codec import run_layers, supported
 from mumu_training.generation.quantizer import QuantizerTraining
+
+TRAINING_BUFFERS = (".embed_avg", ".cluster_size", ".inited")
+"""How the names of the codebooks' moving averages end: only training has a use for them."""
 
 
 def codec_config(component: Mapping[str, Any]) -> EncodecConfig:
@@ -37,10 +40,16 @@ def codec_config(component: Mapping[str, Any]) -> EncodecConfig:
 class CodecForTraining(nn.Module):
     """EncodecModel with a differentiable forward pass; `codec.*` of its state is what is kept."""
 
-    def __init__(self, config: EncodecConfig, **quantizer_options: Any) -> None:
+    def __init__(
+        self,
+        config: EncodecConfig,
+        start: Callable[[EncodecModel], None] = start_as_transform,
+        **quantizer_options: Any,
+    ) -> None:
+        """`start` gives the codec the weights that training starts from."""
         super().__init__()
         self.codec = EncodecModel(config)
-        start_as_transform(self.codec)
+        start(self.codec)
         self.quantization = QuantizerTraining(config.codebook_dim, **quantizer_options)
 
     def forward(self, wave: Tensor) -> tuple[Tensor, Tensor]:

@@ -61,8 +61,8 @@ def _bias(convolution: _ConvNd) -> Tensor:
     return convolution.bias.data
 
 
-def _quiet(module: nn.Module) -> None:
-    """Residual branches and LSTMs start almost silent."""
+def _quiet_residuals(module: nn.Module) -> None:
+    """Residual branches start almost silent."""
     for part in module.modules():
         if isinstance(part, EncodecResnetBlock):
             convolutions = [
@@ -71,17 +71,24 @@ def _quiet(module: nn.Module) -> None:
             _set(convolutions[-1], 0.02 * convolutions[-1].weight, _bias(convolutions[-1]))
             for convolution in convolutions:
                 _bias(convolution).zero_()
-        elif isinstance(part, EncodecLSTM):
+
+
+def _quiet(module: nn.Module) -> None:
+    """Residual branches and LSTMs start almost silent."""
+    _quiet_residuals(module)
+    for part in module.modules():
+        if isinstance(part, EncodecLSTM):
             for parameter in part.parameters():
                 parameter.data.mul_(0.1 if parameter.ndim > 1 else 0.0)
 
 
-def _start_encoder(layers: nn.ModuleList, hop: int, latent: int) -> None:
+def carry_down(layers: nn.ModuleList, scale: float) -> int:
+    """Let every stage but the last carry the samples (times `scale`) on as channels; how many."""
     stages = [_inner(layer) for layer in layers if isinstance(layer, EncodecConv1d)]
-    first, downs, last = stages[0], stages[1:-1], stages[-1]
+    first, downs = stages[0], stages[1:-1]
     weight, bias = first.weight.clone(), _bias(first).clone()
     weight[0], bias[0] = 0.0, 0.0
-    weight[0, 0, first.kernel_size[0] // 2] = _SAMPLE_SCALE
+    weight[0, 0, first.kernel_size[0] // 2] = scale
     _set(first, weight, bias)
     carried = 1
     for convolution in downs[:-1]:
@@ -94,7 +101,13 @@ def _start_encoder(layers: nn.ModuleList, hop: int, latent: int) -> None:
                 weight[step * carried + channel, channel, left + step] = 1.0
         carried *= stride
         _set(convolution, weight, bias)
-    convolution = downs[-1]
+    return carried
+
+
+def _start_encoder(layers: nn.ModuleList, hop: int, latent: int) -> None:
+    carried = carry_down(layers, _SAMPLE_SCALE)
+    stages = [_inner(layer) for layer in layers if isinstance(layer, EncodecConv1d)]
+    convolution, last = stages[-2], stages[-1]
     taps = convolution.kernel_size[0]
     basis = mdct_basis(hop, latent) * _LATENT_SCALE * _PAIR_SCALE / _SAMPLE_SCALE
     basis = basis.reshape(latent, taps, carried).transpose(1, 2)
@@ -112,24 +125,30 @@ def _start_encoder(layers: nn.ModuleList, hop: int, latent: int) -> None:
 
 def _start_decoder(layers: nn.ModuleList, hop: int, latent: int) -> None:
     first = _inner(layers[0])
-    ups = [_inner(layer) for layer in layers if isinstance(layer, EncodecConvTranspose1d)]
-    last = _inner(layers[-1])
+    up = next(_inner(layer) for layer in layers if isinstance(layer, EncodecConvTranspose1d))
     places = torch.arange(latent)
     weight, bias = first.weight.clone(), _bias(first).clone()
     weight[: 2 * latent], bias[: 2 * latent] = 0.0, 0.0
     weight[places, places, first.kernel_size[0] // 2] = _PAIR_SCALE
     weight[latent + places, places, first.kernel_size[0] // 2] = -_PAIR_SCALE
     _set(first, weight, bias)
-    carried = hop // ups[0].stride[0]
-    taps = ups[0].kernel_size[0]
+    carried = hop // up.stride[0]
+    taps = up.kernel_size[0]
     basis = mdct_basis(hop, latent) * _SAMPLE_SCALE / (2 * _LATENT_SCALE * _PAIR_SCALE)
     basis = basis.reshape(latent, taps, carried).transpose(1, 2)
-    weight, bias = ups[0].weight.clone(), _bias(ups[0]).clone()
+    weight, bias = up.weight.clone(), _bias(up).clone()
     weight[:, :carried] = 0.0
     weight[:latent, :carried] = basis
     weight[latent : 2 * latent, :carried] = -basis
     bias[:carried] = 0.0
-    _set(ups[0], weight, bias)
+    _set(up, weight, bias)
+    carry_up(layers, carried, _SAMPLE_SCALE)
+
+
+def carry_up(layers: nn.ModuleList, carried: int, scale: float) -> None:
+    """Let every stage after the first turn its channels of samples (times `scale`) back into time."""
+    ups = [_inner(layer) for layer in layers if isinstance(layer, EncodecConvTranspose1d)]
+    last = _inner(layers[-1])
     for convolution in ups[1:]:
         stride = convolution.stride[0]
         left = stride - stride // 2
@@ -143,7 +162,7 @@ def _start_decoder(layers: nn.ModuleList, hop: int, latent: int) -> None:
         carried = fewer
         _set(convolution, weight, bias)
     weight = torch.zeros_like(last.weight)
-    weight[0, 0, last.kernel_size[0] // 2] = 1 / _SAMPLE_SCALE
+    weight[0, 0, last.kernel_size[0] // 2] = 1 / scale
     _set(last, weight, torch.zeros_like(_bias(last)))
 
 

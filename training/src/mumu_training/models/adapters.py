@@ -23,11 +23,21 @@ class GatedBlocks(nn.Module):
 
     def __init__(self, width: int, dim: int, eps: float = 1e-5) -> None:
         super().__init__()
+        self.dropout = 0.0
+        """Share of the encoder's states hidden in training."""
         self.proj = nn.Linear(width, dim)
         for index in range(1, GATED_BLOCKS + 1):
             self.add_module(f"norm_{index}", RMSNorm(dim, eps))
             for part in (1, 2, 3):
                 self.add_module(f"f{part}_{index}", nn.Linear(dim, dim, bias=False))
+
+    def hide(self, states: Tensor) -> Tensor:
+        """States `[batch, ..., width]` with some channels of each item at zero, in training: the same
+        ones at all times, so that what is missing can't be read off the next frame."""
+        if not (self.training and self.dropout):
+            return states
+        shape = (len(states), *[1] * (states.ndim - 2), states.shape[-1])
+        return states * functional.dropout(states.new_ones(shape), self.dropout)
 
     def project(self, x: Tensor) -> Tensor:
         """`[batch, width] -> [batch, dim]`."""
@@ -47,6 +57,24 @@ def attention_pool(states: Tensor, score: nn.Linear) -> Tensor:
     return (weights * states).sum(1)
 
 
+OPEN_GAIN = 0.7
+
+
+@torch.no_grad()
+def start_open(rnn: nn.RNN) -> None:
+    """Let an RNN begin as what passes L2-normalised states `[..., width]` on, one by one.
+
+    At torch's own start such states come out a twentieth as loud and mixed at random, and thousands
+    of steps pass before anything is heard through them. `OPEN_GAIN` is what their entries' root mean
+    square becomes before the tanh.
+    """
+    width = rnn.input_size
+    rnn.get_parameter("weight_ih_l0").copy_(torch.eye(width) * OPEN_GAIN * width**0.5)
+    nn.init.normal_(rnn.get_parameter("weight_hh_l0"), std=0.1 * width**-0.5)
+    nn.init.zeros_(rnn.get_parameter("bias_ih_l0"))
+    nn.init.zeros_(rnn.get_parameter("bias_hh_l0"))
+
+
 class AudioAdapter(GatedBlocks):
     """`mu_mert_*`: hidden states of every encoder layer to one feature."""
 
@@ -55,16 +83,18 @@ class AudioAdapter(GatedBlocks):
         self.agg = nn.Conv1d(layers, 1, 1)
         self.rnn = nn.RNN(width, width, batch_first=True)
         self.attention = nn.Linear(width, 1)
-        # Start from the plain mean of the layers.
-        nn.init.constant_(self.agg.weight, 1 / layers)
+        # Start from the last layer: it is what the encoder's own heads heard through.
+        nn.init.zeros_(self.agg.weight)
+        nn.init.ones_(self.agg.weight[:, -1:])
         nn.init.zeros_(self.agg.bias)  # type: ignore[arg-type]
+        start_open(self.rnn)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """`[batch, layers + 1, frames, width] -> [batch, dim]`."""
         batch, layers, frames, width = hidden.shape
         mixed = self.agg(hidden.reshape(batch, layers, frames * width))
         states = functional.normalize(mixed.view(batch, frames, width), dim=-1)
-        states, _ = self.rnn(states)
+        states, _ = self.rnn(self.hide(states))
         return self.project(attention_pool(states, self.attention))
 
 
@@ -79,7 +109,7 @@ class ImageAdapter(GatedBlocks):
 
     def forward(self, states: Tensor) -> Tensor:
         """`[batch, tokens, width] -> [batch, dim]`."""
-        return self.project(functional.normalize(self.agg(states)[:, 0], dim=-1))
+        return self.project(self.hide(functional.normalize(self.agg(states)[:, 0], dim=-1)))
 
 
 class VideoAdapter(GatedBlocks):
@@ -90,6 +120,7 @@ class VideoAdapter(GatedBlocks):
         self.tubelets = tubelets
         self.rnn = nn.RNN(width, width, batch_first=True)
         self.attention = nn.Linear(width, 1)
+        start_open(self.rnn)
 
     def forward(self, states: Tensor) -> Tensor:
         """`[batch, 1 + tubelets * positions, width] -> [batch, dim]` (class token first, unused)."""
@@ -97,5 +128,5 @@ class VideoAdapter(GatedBlocks):
         if (tokens - 1) % self.tubelets:
             raise ValueError(f"{tokens - 1} video tokens do not divide into {self.tubelets} steps")
         steps = states[:, 1:].reshape(batch, self.tubelets, -1, width).mean(2)
-        steps, _ = self.rnn(functional.normalize(steps, dim=-1))
+        steps, _ = self.rnn(self.hide(functional.normalize(steps, dim=-1)))
         return self.project(attention_pool(steps, self.attention))

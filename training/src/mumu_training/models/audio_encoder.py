@@ -1,8 +1,9 @@
 """The audio encoder: transformers' HubertModel (MERT's shape), and a start that already hears.
 
-The first convolution can start as a bank of windowed sinusoids (Gabor filters) on the mel scale in
-four phases, so that a rectifier and the next convolution give band energies at once, and the grouped
-positional convolution as a modulation filter bank, so that pulse is visible before training.
+The first convolution can start as a bank of windowed sinusoids (Gabor filters), on the mel scale or
+a semitone apart, in four phases, so that a rectifier and the next convolution give band energies at
+once, and the grouped positional convolution as a modulation filter bank, so that pulse is visible
+before training.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ PHASES = 4
 # which the norm would otherwise remove.
 LEVEL_CHANNELS = 8
 MODULATION_GAIN = 1.0
+C3 = 130.8128
+"""Hertz."""
+SEMITONES = 60
 
 
 def build_audio_encoder(dims: Mapping[str, Any]) -> HubertModel:
@@ -35,9 +39,14 @@ def build_audio_encoder(dims: Mapping[str, Any]) -> HubertModel:
         layerdrop=0.0,
         apply_spec_augment=False,
         num_feat_extract_layers=len(dims["conv_dim"]),
-        attn_implementation="sdpa",
+        # The fused kernel's backward is slow on a CPU, for heads as small as a small pack's.
+        attn_implementation="eager" if dims["hidden_size"] < 512 else "sdpa",
     )
-    return HubertModel(config)
+    model = HubertModel(config)
+    # In training transformers asks for the gradient of the samples themselves (for checkpointing),
+    # which through a first kernel of 128 ms takes longer than all the rest together.
+    model.feature_extractor._requires_grad = False
+    return model
 
 
 def normalise(samples: Tensor) -> Tensor:
@@ -70,13 +79,38 @@ def band_centres(bands: int, rate: int, low: float = 60.0) -> np.ndarray:
     return np.asarray(700 * (10 ** (mels / 2595) - 1))
 
 
+def band_plan(bands: int, kernel: int, rate: int) -> list[tuple[float, int]]:
+    """Centre (hertz) and window length (samples) of every band.
+
+    A short kernel gets mel-spaced bands. One of 80 ms or more can tell semitones apart: 60 of its
+    bands (as far as there are so many) are a semitone each from C3 on, with 34 cycles to a window
+    where the kernel is long enough for that (a constant-Q bank, Brown 1991), so that harmony is
+    visible; the rest are a few short windows below, for bass and drums, and mel-spaced ones above.
+    """
+    if kernel < 0.08 * rate:
+        return [
+            # Low bands use the whole window; high ones a shorter one, for sharper timing.
+            (hertz, min(kernel, max(kernel // 2, int(16 * rate / hertz))))
+            for hertz in band_centres(bands, rate)
+        ]
+    tones = min(SEMITONES, bands * 3 // 4)
+    low = (bands - tones) // 3
+    high = bands - tones - low
+    plan = [(hertz, round(0.04 * rate)) for hertz in np.geomspace(45, 120, low)]
+    for step in range(tones):
+        hertz = C3 * 2 ** (step / 12)
+        plan.append((hertz, max(round(0.02 * rate), min(kernel, int(34 * rate / hertz)))))
+    top = C3 * 2 ** (tones / 12)
+    mels = np.linspace(_mel(top), _mel(0.45 * rate), high)
+    plan += [(700 * (10 ** (mel / 2595) - 1), round(0.02 * rate)) for mel in mels]
+    return plan
+
+
 def gabor_bank(bands: int, kernel: int, rate: int) -> np.ndarray:
     """`[4 * bands, kernel]`: Hann-windowed cosines in four phases at the bands' centres."""
     time = (np.arange(kernel) - kernel / 2) / rate
     rows = []
-    for frequency in band_centres(bands, rate):
-        # Low bands use the whole window; high ones a shorter one, for sharper timing.
-        length = min(kernel, max(kernel // 2, int(16 * rate / frequency)))
+    for frequency, length in band_plan(bands, kernel, rate):
         window = np.zeros(kernel)
         start = (kernel - length) // 2
         window[start : start + length] = np.hanning(length)
@@ -104,6 +138,12 @@ def start_as_filter_bank(model: HubertModel, rate: int, samples: Tensor | None =
     bank = torch.from_numpy(gabor_bank(bands, kernel, rate))
     nn.init.zeros_(first.weight)
     first.weight[: len(bank), 0] = bank
+    if kernel >= 0.08 * rate:
+        # A bank this selective is only blurred by training, and its gradient is dear. It is kept
+        # with what was trained, since its bands were balanced on songs.
+        for parameter in first.parameters():
+            parameter.requires_grad_(False)
+            parameter.keep = True  # type: ignore[attr-defined]
     if first.bias is not None:
         nn.init.zeros_(first.bias)
     if samples is not None:

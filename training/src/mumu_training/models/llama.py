@@ -65,6 +65,22 @@ def apply_rotary(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     return rotated.flatten(-2)
 
 
+def attend(query: Tensor, key: Tensor, value: Tensor, causal: bool) -> Tensor:
+    """Attention of `[batch, heads, length, head_dim]`.
+
+    Torch's fused kernel; but where gradients are asked for on a CPU, products and a softmax: the
+    fused kernel's backward takes several times as long there for heads as small as ours.
+    """
+    if query.device.type != "cpu" or not (torch.is_grad_enabled() and query.requires_grad):
+        return functional.scaled_dot_product_attention(query, key, value, is_causal=causal)
+    scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
+    if causal:
+        length = query.shape[2]
+        later = torch.ones(length, length, dtype=torch.bool, device=query.device).triu(1)
+        scores = scores.masked_fill(later, -torch.inf)
+    return torch.softmax(scores.float(), -1).to(value.dtype) @ value
+
+
 def _lora(rank: int, fan_in: int, fan_out: int) -> tuple[nn.Linear, nn.Linear]:
     """The pair l1 (down) and l2 (up, zero at first): the layer becomes `W x + l2 l1 x`."""
     down = nn.Linear(fan_in, rank, bias=False)
@@ -108,9 +124,7 @@ class Attention(nn.Module):
         if past is not None:
             key, value = torch.cat((past[0], key), 2), torch.cat((past[1], value), 2)
         # After a cache only single tokens follow, and those may see everything.
-        mixed = functional.scaled_dot_product_attention(
-            query, key, value, is_causal=past is None and length > 1
-        )
+        mixed = attend(query, key, value, past is None and length > 1)
         mixed = mixed.transpose(1, 2).reshape(batch, length, dim)
         return self.wo(mixed) + self.lora_wo_l2(self.lora_wo_l1(mixed)), (key, value)
 

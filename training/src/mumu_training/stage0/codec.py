@@ -18,8 +18,13 @@ from mumu_training.generation.export import save_part
 from mumu_training.generation.losses import SpectralLoss, wave_loss
 from mumu_training.generation.measures import log_spectral_distance, onset_f1, si_sdr
 from mumu_training.generation.songs import SongBank
+from mumu_training.generation.vocoder_start import (
+    band_strength,
+    freeze_oscillators,
+    start_as_vocoder,
+)
 from mumu_training.loop import TrainingJob, pick_device, run_training
-from mumu_training.recipe import Recipe
+from mumu_training.recipe import Recipe, RecipeError
 
 AUDIO_PREFIX = "audio_encoder."
 """What the codec is called in MusicgenForConditionalGeneration."""
@@ -45,9 +50,27 @@ def wait_for_songs(
         time.sleep(20)
 
 
-def codec_from_recipe(recipe: Recipe, warmup_steps: int = 300) -> CodecForTraining:
-    """The codec of a recipe, freshly initialised."""
-    return CodecForTraining(codec_config(recipe.component("codec")), warmup_steps=warmup_steps)
+def codec_from_recipe(
+    recipe: Recipe, warmup_steps: int = 300, bank: SongBank | None = None
+) -> CodecForTraining:
+    """The codec of a recipe with the weights its job's `start` says: `transform` (an MDCT) or
+    `vocoder` (oscillators, their bands balanced on songs of `bank`)."""
+    config = codec_config(recipe.component("codec"))
+    kind = recipe.job("codec").options.get("start", "transform")
+    if kind == "transform":
+        return CodecForTraining(config, warmup_steps=warmup_steps)
+    if kind != "vocoder":
+        raise RecipeError(f"the codec's start is {kind!r}; it can be transform or vocoder")
+    if bank is None:
+        raise ValueError("a vocoder start needs songs")
+    songs = [bank.song(index) for index in range(min(40, len(bank)))]
+    strength = band_strength(songs, config.hidden_size, config.hop_length, config.sampling_rate)
+
+    def start(codec: EncodecModel) -> None:
+        start_as_vocoder(codec, strength)
+        freeze_oscillators(codec)
+
+    return CodecForTraining(config, start, warmup_steps=warmup_steps)
 
 
 def codec_of(model: nn.Module) -> EncodecModel:
@@ -119,7 +142,7 @@ def run(recipe: Recipe, resume: bool = True) -> dict[str, float]:
     valid = wait_for_songs(recipe.data, "valid", 1, float(options.get("patience", 0)))
     valid_bank = SongBank(recipe.data, valid, config.sampling_rate)
     torch.manual_seed(recipe.seed)
-    model = codec_from_recipe(recipe, int(options.get("warmup_steps", 300)))
+    model = codec_from_recipe(recipe, int(options.get("warmup_steps", 300)), bank)
     hop = config.hop_length
     length = round(float(options.get("crop_seconds", 1.0)) * config.sampling_rate / hop) * hop
     low, high = options.get("gain_db", [-9, 3])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from mumu_training.data.manifest import (
     MusicRecord,
     Record,
     VideoRecord,
+    made_by,
     read_manifest,
 )
 from mumu_training.recipe import Recipe
@@ -80,10 +81,12 @@ class Conversations:
         split: str,
         shuffle_attributes: float = 0.0,
         shares: Mapping[str, float] = SHARES,
+        seeds: Sequence[int] | None = None,
     ) -> None:
+        """`seeds` keeps only what was made with these seeds of the generators."""
         self.records: dict[str, list[Record]] = {"music": [], "image": [], "video": []}
         for record in read_manifest(recipe.data):
-            if record.split == split:
+            if record.split == split and made_by(record, seeds):
                 self.records[record.kind].append(record)
         self.kinds = [
             kind

@@ -43,8 +43,11 @@ class AttributeBatch:
 class LanguageTeacher(nn.Module):
     """The language model in its place in Mumu, with the attribute tables."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, noise: float = 0.0) -> None:
+        """`noise` is the deviation of what is added to the tables' features in training: adapters
+        will never say the same thing exactly."""
         super().__init__()
+        self.noise = noise
         self.mumu = Mumu(recipe.components)
         self.tables = AttributeTables(self.mumu.config.dim)
         self.mumu.llama.reset_base()
@@ -66,7 +69,11 @@ class LanguageTeacher(nn.Module):
             (self.tables.image, batch.image),
             (self.tables.video, batch.video),
         ):
-            features.append(table(vectors))
+            feature = table(vectors)
+            if self.training and self.noise:
+                present = vectors.any(1, keepdim=True)
+                feature = feature + present * self.noise * torch.randn_like(feature)
+            features.append(feature)
         injection = self.mumu.injection(features, len(batch.text.tokens))
         hidden, _ = self.mumu.llama(batch.text.tokens, injection)
         return self.mumu.llama.logits(hidden)
@@ -118,7 +125,7 @@ def run(recipe: Recipe, resume: bool = True) -> None:
     conversations = Conversations(recipe, "train", shuffle_attributes=0.5, shares=shares)
     unseen = Conversations(recipe, "valid", shares=shares)
     torch.manual_seed(recipe.seed)
-    model = LanguageTeacher(recipe)
+    model = LanguageTeacher(recipe, float(options.get("feature_noise", 0.0)))
     bare = float(options.get("bare", 0.0))
     prompt_weight = float(options.get("prompt_weight", 0.1))
     valid_rows = unseen.sample(np.random.default_rng(5), int(options.get("valid_documents", 64)))

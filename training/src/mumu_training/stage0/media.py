@@ -10,7 +10,14 @@ import soundfile
 from numpy.typing import NDArray
 from PIL import Image
 
-from mumu_training.data.manifest import ImageRecord, MusicRecord, Record, VideoRecord, read_manifest
+from mumu_training.data.manifest import (
+    ImageRecord,
+    MusicRecord,
+    Record,
+    VideoRecord,
+    made_by,
+    read_manifest,
+)
 
 
 class DataError(RuntimeError):
@@ -38,9 +45,9 @@ def read_frames(folder: Path, record: VideoRecord) -> NDArray[np.uint8]:
         return np.asarray(archive[archive.files[0]])
 
 
-def music(folder: Path, split: str) -> list[MusicRecord]:
-    """Songs of one split. Raises DataError when there are none."""
-    return [r for r in _of(folder, split, "music") if isinstance(r, MusicRecord)]
+def music(folder: Path, split: str, seeds: Sequence[int] | None = None) -> list[MusicRecord]:
+    """Songs of one split (of these seeds only). Raises DataError when there are none."""
+    return [r for r in _of(folder, split, "music", seeds) if isinstance(r, MusicRecord)]
 
 
 def images(folder: Path, split: str) -> list[ImageRecord]:
@@ -53,12 +60,15 @@ def videos(folder: Path, split: str) -> list[VideoRecord]:
     return [r for r in _of(folder, split, "video") if isinstance(r, VideoRecord)]
 
 
-def _of(folder: Path, split: str, kind: str) -> Sequence[Record]:
+def _of(
+    folder: Path, split: str, kind: str, seeds: Sequence[int] | None = None
+) -> Sequence[Record]:
     try:
         records = read_manifest(folder)
     except FileNotFoundError as error:
         raise DataError(str(error)) from error
-    chosen = [r for r in records if r.kind == kind and r.split == split]
+    chosen = [r for r in records if r.kind == kind and r.split == split and made_by(r, seeds)]
     if not chosen:
-        raise DataError(f"{folder} has no {kind} records in its {split} split")
+        which = "" if seeds is None else f" of seed {', '.join(map(str, seeds))}"
+        raise DataError(f"{folder} has no {kind} records{which} in its {split} split")
     return chosen

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mumu_training.data.manifest import Record
+from mumu_training.distributed import share
 from mumu_training.models.mumu import Mumu
 from mumu_training.stage0.corpus import Row
 from mumu_training.stages.features import Features, crop_frames
@@ -59,6 +60,13 @@ def load_states(
     return torch.from_numpy(states.astype(np.float32))
 
 
+def row_generators(rng: np.random.Generator | None, count: int) -> list[np.random.Generator | None]:
+    """A generator for each of `count` rows (None for each without `rng`)."""
+    if rng is None:
+        return [None] * count
+    return [np.random.default_rng(int(seed)) for seed in rng.integers(2**63, size=count)]
+
+
 def stage_batch(
     rows: Sequence[Row],
     tokenizer: PromptTokenizer,
@@ -66,8 +74,15 @@ def stage_batch(
     frames: int,
     limit: int,
     rng: np.random.Generator | None,
+    part: tuple[int, int] = (0, 1),
 ) -> StageBatch:
-    """Tokenise rows and fetch their states."""
+    """Tokenise rows and fetch their states; of `part` (index, parts) only, where one is given.
+
+    Each row has a generator of its own, so a part has the crops that the whole batch would have.
+    """
+    chosen = share(len(rows), part)
+    rngs = row_generators(rng, len(rows))[chosen]
+    rows = rows[chosen]
     pairs = [
         (tokenizer.prompt(row.instruction), tokenizer.answer(row.answer, row.makes_music))
         for row in rows
@@ -77,7 +92,7 @@ def stage_batch(
         present = [index for index, row in enumerate(rows) if modality in row.media()]
         if present:
             states = [
-                load_states(features, rows[index].media()[modality], frames, rng)
+                load_states(features, rows[index].media()[modality], frames, rngs[index])
                 for index in present
             ]
             media[modality] = Media(torch.tensor(present), torch.stack(states))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -9,6 +10,7 @@ from mumu_training.loop import TrainingError, load_run
 from mumu_training.models.mumu import Mumu, RowMask
 from mumu_training.recipe import Recipe
 from mumu_training.stage0 import language
+from mumu_training.stage0.corpus import Conversations, Row
 from mumu_training.text import EOS, PromptTokenizer
 
 ADAPTERS = ("mu_mert.", "iu_vit.", "iu_vivit.", "prefix_query.")
@@ -51,6 +53,12 @@ def train_understanding(mumu: Mumu) -> None:
         mumu.llama.layers[layer].attention.gate.requires_grad_(True)  # type: ignore[union-attr]
 
 
+def hide_states(mumu: Mumu, share: float) -> None:
+    """Hide this share of the encoders' states from the adapters while they train."""
+    for adapter in (mumu.mu_mert, mumu.iu_vit, mumu.iu_vivit):
+        adapter.dropout = share
+
+
 def train_projector(mumu: Mumu) -> None:
     """The output projector; the token rows come with `train_token_rows`."""
     mumu.requires_grad_(False)
@@ -62,6 +70,20 @@ def train_token_rows(mumu: Mumu, audio_ids: list[int]) -> list[RowMask]:
     rows = [EOS, *audio_ids]
     matrices = (mumu.llama.get_parameter(n) for n in ("tok_embeddings.weight", "output.weight"))
     return [RowMask(matrix, rows) for matrix in matrices]
+
+
+def sample_rows(
+    conversations: Conversations, music: bool | None = None, count: int = 6
+) -> list[Row]:
+    """The same few rows every time, for samples; `music` keeps only rows that make music or don't."""
+    rows: list[Row] = []
+    seed = 0
+    while len(rows) < count:
+        row = conversations.draw(np.random.default_rng([11, seed]))
+        if music is None or row.makes_music == music:
+            rows.append(row)
+        seed += 1
+    return rows
 
 
 def count_trainable(model: nn.Module) -> int:

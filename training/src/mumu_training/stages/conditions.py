@@ -53,5 +53,6 @@ class CaptionEncoder:
     def target(self, captions: Sequence[str]) -> Tensor:
         """`[batch, queries, d_model]`: the scaled states, zero after the caption's end."""
         ids, mask = caption_ids(captions, self.tokenizer, self.length)
+        ids, mask = ids.to(self.model.device), mask.to(self.model.device)
         states = self.model(input_ids=ids, attention_mask=mask).last_hidden_state
         return self.scale * states * mask[..., None]

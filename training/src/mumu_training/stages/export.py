@@ -10,6 +10,7 @@ from torch import Tensor
 
 import mumu_training
 from mumu_training.checkpoint import Checkpoint, halve, write_checkpoint
+from mumu_training.generation.codec import TRAINING_BUFFERS
 from mumu_training.loop import TrainingError, load_run
 from mumu_training.recipe import Recipe
 from mumu_training.stage0 import audio_encoder, image_encoder, video_encoder
@@ -35,6 +36,8 @@ def generation_state(recipe: Recipe) -> dict[str, Tensor]:
         run = load_run(recipe.run_folder(job)) if job == "music" and not path.is_file() else None
         tensors = load_file(str(path)) if path.is_file() else (run or {}).get("model", {})
         for name, value in tensors.items():
+            if name.endswith(TRAINING_BUFFERS):
+                continue
             whole = name if name.startswith(_GENERATION_PARTS) else prefix + name
             if job == "music" or whole not in state:
                 state[whole] = value

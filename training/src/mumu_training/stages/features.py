@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mumu_training.data.manifest import ImageRecord, MusicRecord, Record, VideoRecord, read_manifest
+from mumu_training.distributed import main_first, team
 from mumu_training.models.audio_encoder import hidden_states
 from mumu_training.models.image_encoder import image_states, pixels_to_tensor
 from mumu_training.models.video_encoder import frames_to_tensor, sample_evenly, video_states
@@ -58,7 +60,7 @@ class FeatureCache:
                 self._memory[record.id] = np.load(path)
             else:
                 states = self._compute(record)
-                part = path.with_suffix(".part.npy")
+                part = path.with_suffix(f".{os.getpid()}.npy")  # several processes fill a cache
                 np.save(part, states)
                 part.replace(path)
                 self._memory[record.id] = states
@@ -71,6 +73,13 @@ class Features:
     def __init__(self, recipe: Recipe) -> None:
         self._recipe = recipe
         self._root = recipe.runs / recipe.name / "features"
+
+    def open(self) -> None:
+        """Open all three caches, one process after the other where there are several: the first
+        throws away what another encoder left."""
+        if team().count > 1:
+            with main_first():
+                _ = (self.audio, self.image, self.video)
 
     @functools.cached_property
     def audio(self) -> FeatureCache:

@@ -19,6 +19,11 @@ INSTRUMENT_QUESTION = "What is the main instrument?"
 TEMPO_QUESTION = "What is the tempo?"
 
 
+def device_of(mumu: Mumu) -> torch.device:
+    """Where the model's weights are."""
+    return mumu.prefix_query.weight.device
+
+
 @torch.no_grad()
 def song_features(
     mumu: Mumu, features: Features, records: Sequence[MusicRecord], frames: int | None = None
@@ -28,7 +33,7 @@ def song_features(
     for record in records:
         states = features.audio.get(record)
         length = frames if frames is not None else states.shape[1]
-        rows.append(mumu.mu_mert(crop_frames(states, length, None)[None])[0])
+        rows.append(mumu.mu_mert(crop_frames(states, length, None)[None].to(device_of(mumu)))[0])
     return torch.stack(rows)
 
 
@@ -41,7 +46,8 @@ def answers(
     tokens: int = 60,
 ) -> list[list[int]]:
     """Greedy answers (token ids, `</s>` and later cut) to one instruction for `count` inputs."""
-    prompt = torch.tensor([tokenizer.prompt(instruction)]).expand(count, -1)
+    prompt = torch.tensor([tokenizer.prompt(instruction)], device=device_of(mumu))
+    prompt = prompt.expand(count, -1)
     with torch.no_grad():
         injection = mumu.injection(features, count)
         produced = mumu.llama.greedy(prompt, injection, tokens, stop=EOS)
@@ -81,6 +87,16 @@ def listen(
     return figures
 
 
+def free_answer(mumu: Mumu, tokenizer: PromptTokenizer, features: Features, row: Row) -> list[int]:
+    """The greedy answer to one row, token ids with `</s>` where it came."""
+    batch = stage_batch([row], tokenizer, features, 200, mumu.config.max_seq_len, None)
+    batch = batch.to(str(device_of(mumu)))
+    prompt = torch.tensor([tokenizer.prompt(row.instruction)], device=device_of(mumu))
+    with torch.no_grad():
+        injection = mumu.injection(adapter_features(mumu, batch.media, 1), 1)
+        return list(mumu.llama.greedy(prompt, injection, 120, stop=EOS)[0].tolist())
+
+
 def music_when_asked(
     mumu: Mumu, tokenizer: PromptTokenizer, features: Features, rows: Sequence[Row]
 ) -> dict[str, float]:
@@ -88,14 +104,28 @@ def music_when_asked(
     (`audio_tokens`), and how often an answer ends by itself (`ended`)."""
     right = ended = 0
     for row in rows:
-        batch = stage_batch([row], tokenizer, features, 200, mumu.config.max_seq_len, None)
-        prompt = torch.tensor([tokenizer.prompt(row.instruction)])
-        with torch.no_grad():
-            injection = mumu.injection(adapter_features(mumu, batch.media, 1), 1)
-            produced = mumu.llama.greedy(prompt, injection, 120, stop=EOS)[0].tolist()
+        produced = free_answer(mumu, tokenizer, features, row)
         ended += produced[-1] == EOS
         ids = produced[: produced.index(EOS)] if EOS in produced else produced
         made = [token for token in ids if token in tokenizer.audio_ids]
         wanted = tokenizer.audio_ids if row.makes_music else []
         right += made == wanted and ids[len(ids) - len(made) :] == wanted
     return {"audio_tokens": right / len(rows), "ended": ended / len(rows)}
+
+
+def answer_samples(
+    mumu: Mumu, tokenizer: PromptTokenizer, features: Features, rows: Sequence[Row]
+) -> str:
+    """Questions of rows with the true answer and the model's own, for people to read."""
+    lines = []
+    for row in rows:
+        ids = free_answer(mumu, tokenizer, features, row)
+        made = sum(token in tokenizer.audio_ids for token in ids)
+        about = ", ".join(record.id for record in row.media().values()) or "no file"
+        lines += [
+            f"- **{row.instruction}** ({about})",
+            f"  - true: {row.answer}{' [music]' if row.makes_music else ''}",
+            f"  - said: {tokenizer.decode(ids) or '(no words)'}"
+            f"{f' [{made} audio tokens]' if made else ''}",
+        ]
+    return "\n".join(lines)

@@ -1,4 +1,8 @@
-"""Loss terms of the stages: answers, audio tokens, and the projected condition."""
+"""Loss terms of the stages: answers, audio tokens, and the projected condition.
+
+Where several processes share a batch, each divides its sum by the whole batch's count
+(`distributed.total`), so that the terms of all parts add up to the term of the whole.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
+from mumu_training.distributed import total
 from mumu_training.text import IGNORED
 
 
@@ -15,8 +20,9 @@ def answer_loss(logits: Tensor, labels: Tensor) -> tuple[Tensor, float]:
     """Mean cross-entropy over the labelled positions, and the share predicted right."""
     known = labels != IGNORED
     chosen, truth = logits[known].float(), labels[known]
-    loss = functional.cross_entropy(chosen, truth)
-    return loss, float((chosen.argmax(-1) == truth).float().mean())
+    count = total(known.sum())
+    loss = functional.cross_entropy(chosen, truth, reduction="sum") / count
+    return loss, float((chosen.argmax(-1) == truth).sum() / count)
 
 
 def audio_token_regulariser(logits: Tensor, labels: Tensor, audio_ids: Sequence[int]) -> Tensor:
@@ -35,7 +41,7 @@ def audio_token_regulariser(logits: Tensor, labels: Tensor, audio_ids: Sequence[
     others = torch.ones(chosen.shape[-1], dtype=torch.bool, device=logits.device)
     others[ids] = False
     log_rest = torch.logsumexp(chosen[:, others], -1) - log_all
-    return -torch.where(torch.isin(truth, ids), log_mass, log_rest).mean()
+    return -torch.where(torch.isin(truth, ids), log_mass, log_rest).sum() / total(known.sum())
 
 
 def audio_positions(labels: Tensor, audio_ids: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -54,4 +60,6 @@ def condition_loss(condition: Tensor, target: Tensor) -> Tensor:
 
     Relative, so that its weight does not depend on the scale of the text encoder's states.
     """
-    return functional.mse_loss(condition.float(), target) / target.square().mean().clamp_min(1e-8)
+    error = functional.mse_loss(condition.float(), target, reduction="sum")
+    least = 1e-8 * float(total(float(target.numel())))
+    return error / total(target.square().sum()).clamp_min(least)

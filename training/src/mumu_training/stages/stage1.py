@@ -3,6 +3,10 @@ captions and questions about songs, pictures and clips. The base model and encod
 
 Before it, a short warm start (`stage1_adapters`) teaches the adapters alone to give the features
 that stage 0's attribute tables give, which costs no pass of the language model.
+
+The option `seeds` (of a job) says which of the dataset's seeds it learns from. Encoders are surer of
+the songs they were trained on than of others, so adapters that learn from those same songs hear
+less in unknown ones.
 """
 
 from __future__ import annotations
@@ -13,22 +17,31 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from mumu_training.data.manifest import MusicRecord, Record
+from mumu_training.distributed import share, total
 from mumu_training.loop import TrainingJob, pick_device, run_training
 from mumu_training.models.mumu import Mumu
 from mumu_training.recipe import Recipe
 from mumu_training.stage0.attributes import vector_of
 from mumu_training.stage0.corpus import Conversations
 from mumu_training.stage0.language import LanguageTeacher, load_teacher
-from mumu_training.stages.batches import StageBatch, forward, load_states, stage_batch
+from mumu_training.stages.batches import (
+    StageBatch,
+    forward,
+    load_states,
+    row_generators,
+    stage_batch,
+)
 from mumu_training.stages.common import (
     ADAPTERS,
     count_trainable,
+    hide_states,
     load_stage,
     load_tokenizer,
+    sample_rows,
     train_understanding,
 )
 from mumu_training.stages.features import Features
-from mumu_training.stages.listening import listen
+from mumu_training.stages.listening import answer_samples, listen
 from mumu_training.stages.losses import answer_loss
 
 JOB = "stage1"
@@ -41,22 +54,34 @@ def warm_start(recipe: Recipe, features: Features, resume: bool) -> None:
     """Adapters towards the attribute tables' features: mean squared error per modality, relative
     to the spread of the targets."""
     settings = recipe.job(WARM_JOB)
-    frames = int(settings.options.get("frames", 200))
+    frames, device = int(settings.options.get("frames", 200)), pick_device()
     torch.manual_seed(recipe.seed)
     teacher = load_teacher(recipe)
     teacher.requires_grad_(False)
+    hide_states(teacher.mumu, float(settings.options.get("hidden_states", 0.0)))
     for name, parameter in teacher.mumu.named_parameters():
         if name.startswith(ADAPTERS) and not name.startswith("prefix_query"):
             parameter.requires_grad_(True)
-    records = Conversations(recipe, "train").records
+    records = Conversations(recipe, "train", seeds=settings.options.get("seeds")).records
     unseen = Conversations(recipe, "valid").records
     spread = {name: _spread(teacher, records[kind], name) for kind, name in _KINDS.items()}
 
-    def make(pool: dict[str, list[Record]], rng: np.random.Generator, count: int) -> WarmBatch:
+    def make(
+        pool: dict[str, list[Record]],
+        rng: np.random.Generator,
+        count: int,
+        part: tuple[int, int] = (0, 1),
+    ) -> WarmBatch:
         made: WarmBatch = {}
         for kind, modality in _KINDS.items():
             chosen = [pool[kind][i] for i in rng.integers(len(pool[kind]), size=count)]
-            states = torch.stack([load_states(features, r, frames, rng) for r in chosen])
+            rngs = row_generators(rng, count)[share(count, part)]
+            chosen = chosen[share(count, part)]
+            cropped = [
+                load_states(features, record, frames, own)
+                for record, own in zip(chosen, rngs, strict=True)
+            ]
+            states = torch.stack(cropped)
             vectors = torch.from_numpy(np.stack([vector_of(record) for record in chosen]))
             made[modality] = (states, vectors)
         return made
@@ -68,13 +93,15 @@ def warm_start(recipe: Recipe, features: Features, resume: bool) -> None:
             "image": model.mumu.iu_vit,
             "video": model.mumu.iu_vivit,
         }
-        total, figures = torch.zeros(()), {}
+        summed, figures = torch.zeros((), device=device), {}
         for modality, (states, vectors) in batch.items():
-            target = getattr(model.tables, modality)(vectors)
-            error = functional.mse_loss(adapters[modality](states), target) / spread[modality]
+            target = getattr(model.tables, modality)(vectors.to(device))
+            made = adapters[modality](states.to(device))
+            error = functional.mse_loss(made, target, reduction="sum")
+            error = error / total(float(target.numel())) / spread[modality]
             figures[modality] = float(error.detach())
-            total = total + error
-        return total, figures
+            summed = summed + error
+        return summed, figures
 
     run_training(
         TrainingJob(
@@ -83,8 +110,10 @@ def warm_start(recipe: Recipe, features: Features, resume: bool) -> None:
             model=teacher,
             settings=settings,
             batch=lambda rng: make(records, rng, settings.batch_size),
+            batch_part=lambda rng, part: make(records, rng, settings.batch_size, part),
             loss=loss,
             seed=recipe.seed,
+            device=device,
             evaluate=lambda model: loss(model, make(unseen, np.random.default_rng(3), 64))[1],
         ),
         resume,
@@ -116,36 +145,42 @@ def run(recipe: Recipe, resume: bool = True) -> None:
     settings = recipe.job(JOB)
     options = settings.options
     features = Features(recipe)
+    features.open()
     if WARM_JOB in recipe.jobs:
         warm_start(recipe, features, resume)
     tokenizer = load_tokenizer(recipe)
     mumu = load_stage(recipe, *recipe.before(JOB))
     mumu.load_state_dict(warm_state(recipe), strict=False)
     train_understanding(mumu)
+    hide_states(mumu, float(options.get("hidden_states", 0.0)))
     print(f"{JOB}: {count_trainable(mumu)} weights train")
     shares = options.get("shares", {"music": 0.6, "image": 0.2, "video": 0.2})
-    conversations = Conversations(recipe, "train", shares=shares)
-    heard = [
-        r for r in Conversations(recipe, "valid").records["music"] if isinstance(r, MusicRecord)
-    ]
+    conversations = Conversations(recipe, "train", shares=shares, seeds=options.get("seeds"))
+    unseen = Conversations(recipe, "valid", shares=shares)
+    heard = [r for r in unseen.records["music"] if isinstance(r, MusicRecord)]
+    shown = sample_rows(unseen, music=False)
     heard = heard[: int(options.get("valid_songs", 64))]
     frames, limit = int(options.get("frames", 200)), mumu.config.max_seq_len
     device = pick_device()
 
-    def batch(rng: np.random.Generator) -> StageBatch:
+    def batch(rng: np.random.Generator, part: tuple[int, int] = (0, 1)) -> StageBatch:
         rows = conversations.sample(rng, settings.batch_size, music=False)
-        return stage_batch(rows, tokenizer, features, frames, limit, rng)
+        return stage_batch(rows, tokenizer, features, frames, limit, rng, part)
 
     def loss(model: nn.Module, made: StageBatch) -> tuple[Tensor, dict[str, float]]:
         assert isinstance(model, Mumu)
         made = made.to(device)
         _, logits = forward(model, made)
-        total, right = answer_loss(logits, made.text.labels)
-        return total, {"right": right}
+        answers, right = answer_loss(logits, made.text.labels)
+        return answers, {"right": right}
 
     def evaluate(model: nn.Module) -> dict[str, float]:
         assert isinstance(model, Mumu)
         return listen(model, tokenizer, features, heard)
+
+    def sample(model: nn.Module) -> str:
+        assert isinstance(model, Mumu)
+        return answer_samples(model, tokenizer, features, shown)
 
     run_training(
         TrainingJob(
@@ -154,10 +189,12 @@ def run(recipe: Recipe, resume: bool = True) -> None:
             model=mumu,
             settings=settings,
             batch=batch,
+            batch_part=batch,
             loss=loss,
             seed=recipe.seed + 1,
             device=device,
             evaluate=evaluate,
+            sample=sample,
         ),
         resume,
     )

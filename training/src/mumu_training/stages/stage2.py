@@ -20,11 +20,13 @@ from mumu_training.stages.common import (
     count_trainable,
     load_stage,
     load_tokenizer,
+    sample_rows,
     train_projector,
     train_token_rows,
 )
 from mumu_training.stages.conditions import CaptionEncoder
 from mumu_training.stages.features import Features
+from mumu_training.stages.listening import answer_samples
 from mumu_training.stages.losses import answer_loss, audio_positions, condition_loss
 from mumu_training.text import EOS, IGNORED
 
@@ -49,20 +51,25 @@ def run(recipe: Recipe, resume: bool = True) -> None:
     tokenizer = load_tokenizer(recipe)
     encoder = CaptionEncoder(recipe, tokenizer)
     features = Features(recipe)
+    features.open()
     mumu = load_stage(recipe, *recipe.before(JOB))
     train_projector(mumu)
     if options.get("token_rows", True):
         train_token_rows(mumu, tokenizer.audio_ids)
     print(f"{JOB}: {count_trainable(mumu.output_projector)} projector weights train")
-    conversations = Conversations(recipe, "train", shares=options.get("shares", _SHARES))
+    shares, seeds = options.get("shares", _SHARES), options.get("seeds")
+    conversations = Conversations(recipe, "train", shares=shares, seeds=seeds)
     unseen = Conversations(recipe, "valid", shares=options.get("shares", _SHARES))
+    shown = sample_rows(unseen, music=True)
     frames, limit = int(options.get("frames", 200)), mumu.config.max_seq_len
     audio_ids, device = tokenizer.audio_ids, pick_device()
     encoder.model.to(device)
 
-    def make(source: Conversations, rng: np.random.Generator, count: int) -> StageBatch:
+    def make(
+        source: Conversations, rng: np.random.Generator, count: int, part: tuple[int, int] = (0, 1)
+    ) -> StageBatch:
         rows = source.sample(rng, count, music=True)
-        return stage_batch(rows, tokenizer, features, frames, limit, rng)
+        return stage_batch(rows, tokenizer, features, frames, limit, rng, part)
 
     def loss(model: nn.Module, made: StageBatch) -> tuple[Tensor, dict[str, float]]:
         assert isinstance(model, Mumu)
@@ -84,6 +91,10 @@ def run(recipe: Recipe, resume: bool = True) -> None:
         made = make(unseen, np.random.default_rng(3), 64)
         return dict(loss(model, made)[1])
 
+    def sample(model: nn.Module) -> str:
+        assert isinstance(model, Mumu)
+        return answer_samples(model, tokenizer, features, shown)
+
     run_training(
         TrainingJob(
             name=JOB,
@@ -91,10 +102,12 @@ def run(recipe: Recipe, resume: bool = True) -> None:
             model=mumu,
             settings=settings,
             batch=lambda rng: make(conversations, rng, settings.batch_size),
+            batch_part=lambda rng, part: make(conversations, rng, settings.batch_size, part),
             loss=loss,
             seed=recipe.seed + 2,
             device=device,
             evaluate=evaluate,
+            sample=sample,
         ),
         resume,
     )

@@ -1,0 +1,100 @@
+import {
+  HTTPError,
+  type RawFile,
+  type REST,
+  RESTJSONErrorCodes,
+  type RESTPatchAPIChannelMessageResult,
+  type RESTPostAPICurrentUserCreateDMChannelResult,
+  Routes,
+} from 'discord.js';
+import type { Address } from '#src/chat/discord/address';
+import { errorCode } from '#src/chat/discord/callbacks';
+import { attachmentsOf, type Upload } from '#src/chat/discord/files';
+import type { Body } from '#src/chat/discord/render';
+import type { Posted } from '#src/chat/discord/status-notes';
+
+/** A body with its files; without a list of files an edited message keeps those it has. */
+export interface Content {
+  body: Body;
+  uploads?: readonly Upload[];
+}
+
+/** The calls that show messages: one for each way Discord has. */
+export class Posts {
+  constructor(private readonly rest: REST) {}
+
+  /** The response to an interaction, as long as its token lives. */
+  async editResponse(address: Address, token: string, content: Content): Promise<Posted> {
+    const route = Routes.webhookMessage(address.application, token, '@original');
+    const message = await this.rest.patch(route, { ...payload(content), auth: false });
+    return posted(message);
+  }
+
+  async edit(at: Posted, content: Content): Promise<void> {
+    await this.rest.patch(Routes.channelMessage(at.channel, at.message), payload(content));
+  }
+
+  /**
+   * A new message.
+   * @param nonce a second try within minutes gets the first one's message back. At most 25 characters.
+   * @param answers message it is shown as an answer to, if that still stands.
+   */
+  async post(channel: string, nonce: string, content: Content, answers?: string): Promise<Posted> {
+    const { body, files } = payload(content);
+    const reference =
+      answers === undefined ? {} : { message_reference: { message_id: answers, fail_if_not_exists: false } };
+    const message = await this.rest.post(Routes.channelMessages(channel), {
+      body: { ...body, ...reference, nonce, enforce_nonce: true },
+      ...(files === undefined ? {} : { files }),
+    });
+    return posted(message);
+  }
+
+  /** The channel of direct messages with somebody. */
+  async directChannel(person: string): Promise<string> {
+    const channel = await this.rest.post(Routes.userChannels(), { body: { recipient_id: person } });
+    return (channel as RESTPostAPICurrentUserCreateDMChannelResult).id;
+  }
+}
+
+function payload({ body, uploads }: Content): { body: object; files?: RawFile[] } {
+  if (uploads === undefined) return { body };
+  return {
+    body: { ...body, attachments: attachmentsOf(uploads) },
+    ...(uploads.length === 0 ? {} : { files: uploads.map(({ file }) => file) }),
+  };
+}
+
+function posted(message: unknown): Posted {
+  const { id, channel_id: channel } = message as RESTPatchAPIChannelMessageResult;
+  return { channel, message: id };
+}
+
+/** Whether an interaction's token is no longer honoured. */
+export function isTokenGone(error: unknown): boolean {
+  const code = errorCode(error);
+  return code === RESTJSONErrorCodes.UnknownWebhook || code === RESTJSONErrorCodes.InvalidWebhookToken;
+}
+
+/** Whether the bot may not write there, or there is no such place. */
+export function isShutOut(error: unknown): boolean {
+  const code = errorCode(error);
+  return (
+    code === RESTJSONErrorCodes.UnknownChannel ||
+    code === RESTJSONErrorCodes.MissingAccess ||
+    code === RESTJSONErrorCodes.MissingPermissions ||
+    code === RESTJSONErrorCodes.CannotSendMessagesToThisUser ||
+    code === RESTJSONErrorCodes.CannotSendMessagesToThisUserDueToHavingNoMutualGuilds
+  );
+}
+
+export function isTooLarge(error: unknown): boolean {
+  return (
+    errorCode(error) === RESTJSONErrorCodes.RequestEntityTooLarge ||
+    (error instanceof HTTPError && error.status === 413)
+  );
+}
+
+export function isMessageGone(error: unknown): boolean {
+  return errorCode(error) === RESTJSONErrorCodes.UnknownMessage;
+}

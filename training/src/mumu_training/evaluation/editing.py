@@ -1,0 +1,179 @@
+"""Suite "editing": changes as MUEdit has them, asked for in words and compared with exact edits.
+
+Duration times 0.5, 0.7, 1.3 and 1.5 (a longer piece is a slower one) and pitch by 100 and 200 cents
+up and down. The exact edit is made by ffmpeg: `atempo` (WSOLA) for duration, and resampling with
+`atempo` for pitch. As no two ways of stretching agree sample by sample, the log-spectral distance
+to it stands beside the one between the exact edit and the song that was not edited.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mumu_training.data.manifest import MusicRecord
+from mumu_training.evaluation.client import MumuClient, Query
+from mumu_training.evaluation.music_measures import log_spectral_distance, pitch_shift
+from mumu_training.evaluation.pieces import Jury, make_piece
+from mumu_training.evaluation.qa import tempo_right
+from mumu_training.evaluation.report import Chart, Outcome, Table, percent
+from mumu_training.evaluation.statistics import bootstrap_interval
+from mumu_training.judge.features import RATE, Floats, read_audio
+
+CENTS_RIGHT = 40.0
+"""A pitch within this of what was asked counts as right."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One change."""
+
+    name: str
+    instruction: str
+    duration: float = 1.0
+    cents: float = 0.0
+
+
+EDITS: tuple[Edit, ...] = (
+    *(
+        Edit(f"duration x {factor:g}", f"Change the duration by x{factor:g}", duration=factor)
+        for factor in (0.5, 0.7, 1.3, 1.5)
+    ),
+    *(
+        Edit(
+            f"pitch {cents:+d} cents",
+            f"Shift the pitch {'up' if cents > 0 else 'down'} by {abs(cents)} cents",
+            cents=float(cents),
+        )
+        for cents in (-200, -100, 100, 200)
+    ),
+)
+
+
+def exact(path: Path, edit: Edit) -> Floats:
+    """A song with an edit made by ffmpeg, `[samples]` at 24 kHz.
+
+    Raises:
+        RuntimeError: ffmpeg failed.
+    """
+    pitch = 2 ** (edit.cents / 1200)
+    chain = [f"aresample={RATE}"]
+    if edit.cents:
+        chain += [f"asetrate={RATE * pitch}", f"aresample={RATE}"]
+    # Playing at another rate changed the duration too: atempo brings it to what is asked for.
+    speed = 1 / (edit.duration * pitch)
+    if abs(speed - 1) > 1e-6:
+        chain.append(f"atempo={speed}")
+    command = ["ffmpeg", "-v", "error", "-i", str(path), "-af", ",".join(chain)]
+    command += ["-ac", "1", "-ar", str(RATE), "-f", "f32le", "-"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"ffmpeg could not edit {path.name}: {done.stderr.decode()[-300:]}")
+    return np.frombuffer(done.stdout, dtype="<f4").astype(np.float32)
+
+
+def levelled(wave: Floats) -> Floats:
+    """The same at a root mean square of 0.1: edits may change the level."""
+    return (wave * (0.1 / (float(np.sqrt(np.mean(wave**2))) + 1e-9))).astype(np.float32)
+
+
+def measure(edit: Edit, song: MusicRecord, made: Floats, path: Path, jury: Jury) -> dict[str, Any]:
+    """What an edit did, beside what it should do."""
+    true, before = exact(path, edit), read_audio(path)
+    wanted = song.attributes.tempo / edit.duration
+    heard, right = jury.judge.listen(made), jury.judge.listen(true)
+    # Compared at one duration: a stretched song is read against an exactly stretched one.
+    return {
+        "song": song.id,
+        "edit": edit.name,
+        "duration_ratio": len(made) / len(before),
+        "duration_right": abs(len(made) / len(before) / edit.duration - 1) <= 0.02,
+        "cents": pitch_shift(made, true, RATE),
+        "pitch_right": abs(pitch_shift(made, true, RATE)) <= CENTS_RIGHT,
+        "tempo": heard.tempo,
+        "tempo_right": tempo_right(heard.tempo, wanted),
+        "tempo_right_of_exact": tempo_right(right.tempo, wanted),
+        "distance": log_spectral_distance(levelled(made), levelled(true)),
+        "distance_unedited": log_spectral_distance(levelled(before), levelled(true)),
+    }
+
+
+def evaluate_editing(
+    client: MumuClient,
+    jury: Jury,
+    songs: Sequence[MusicRecord],
+    folder: Path,
+    report: Callable[[str], None] = lambda line: None,
+) -> Outcome:
+    """Ask for every edit of every song."""
+    rows: list[dict[str, Any]] = []
+    for number, song in enumerate(songs, start=1):
+        path = folder / song.path
+        for edit in EDITS:
+            query = Query("remix", edit.instruction, [path], {"seed": 1, "format": "wav"})
+            rows.append(measure(edit, song, make_piece(client, query).audio, path, jury))
+        report(f"{number}/{len(songs)} songs edited")
+    results: dict[str, Any] = {}
+    lines = []
+    for edit in EDITS:
+        own = [row for row in rows if row["edit"] == edit.name]
+        shares = {
+            name: float(np.mean([row[name] for row in own]))
+            for name in ("duration_right", "pitch_right", "tempo_right", "tempo_right_of_exact")
+        }
+        distance = float(np.mean([row["distance"] for row in own]))
+        unedited = float(np.mean([row["distance_unedited"] for row in own]))
+        ends = bootstrap_interval([row["distance"] for row in own])
+        results[edit.name] = {
+            **shares,
+            "distance": distance,
+            "distance_interval": ends,
+            "distance_unedited": unedited,
+        }
+        lines.append(
+            [
+                edit.name,
+                percent(shares["duration_right"]),
+                percent(shares["pitch_right"]),
+                f"{percent(shares['tempo_right'])} / {percent(shares['tempo_right_of_exact'])}",
+                f"{distance:.1f} ({ends[0]:.1f} to {ends[1]:.1f})",
+                f"{unedited:.1f}",
+            ]
+        )
+    outcome = Outcome(
+        "editing",
+        f"{len(songs)} songs, {len(EDITS)} edits each, asked for in words.",
+        {"edits": results, "judge": jury.judge.measures},
+        rows=rows,
+    )
+    outcome.tables.append(
+        Table(
+            [
+                "edit",
+                "duration within 2 %",
+                f"pitch within {CENTS_RIGHT:g} cents",
+                "tempo by the judge: edited / exact",
+                "distance to the exact edit, dB (95 %)",
+                "unedited to exact, dB",
+            ],
+            lines,
+        )
+    )
+    outcome.charts.append(
+        Chart(
+            "Log-spectral distance to the exact edit",
+            [edit.name.replace(" ", "\n", 1) for edit in EDITS],
+            {
+                "edited by mumu": [results[edit.name]["distance"] for edit in EDITS],
+                "not edited": [results[edit.name]["distance_unedited"] for edit in EDITS],
+            },
+            {"edited by mumu": [results[edit.name]["distance_interval"] for edit in EDITS]},
+            "dB",
+        )
+    )
+    return outcome

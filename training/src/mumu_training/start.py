@@ -1,0 +1,154 @@
+"""Beginning a recipe's jobs with the weights of a finished checkpoint instead of random ones.
+
+`begin` takes a checkpoint folder apart. For each job asked for it puts the weights into the job's run
+folder (`start.safetensors`), and the training loop lays them over a model that has no checkpoint of
+its own yet; `keep` says which jobs are not to train again: theirs become the job's result. The
+tokenizer is taken over in any case, since the weights know no other.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mumu_training.checkpoint import TOKENIZER, Checkpoint, read_checkpoint
+from mumu_training.models.mumu import module_name
+from mumu_training.recipe import Recipe
+from mumu_training.runs import FINAL, START, TrainingError, load_run, save_run, write_tensors
+
+_ENCODERS = {"audio": "mert_model.", "image": "vit_model.", "video": "vivit_model."}
+_ADAPTERS = ("mu_mert.", "iu_vit.", "iu_vivit.")
+_MUSIC = ("text_encoder.", "enc_to_dec_proj.", "decoder.")
+Weights = dict[str, Tensor]
+
+
+def merge_lora(state: Mapping[str, Tensor]) -> Weights:
+    """A language model's weights with `l2 l1` added to each matrix it belongs to, and without LoRA.
+
+    Names and shapes are Meta's: `layers.0.attention.wq.weight [dim, dim]`.
+    """
+    merged = {name: value for name, value in state.items() if "lora_" not in name}
+    for name, down in state.items():
+        if not name.endswith("_l1.weight") or "lora_" not in name:
+            continue
+        up = state[name.replace("_l1.weight", "_l2.weight")]
+        whole = name.replace("lora_", "").replace("_l1.weight", ".weight")
+        merged[whole] = merged[whole] + up @ down
+    return merged
+
+
+def _understanding(checkpoint: Checkpoint) -> Weights:
+    return {module_name(name): value for name, value in checkpoint.tensors.items()}
+
+
+def _language(checkpoint: Checkpoint) -> Weights:
+    merged = merge_lora(checkpoint.part("llama."))
+    state = {f"mumu.llama.{name}": value for name, value in merged.items()}
+    state["mumu.prefix_query.weight"] = checkpoint.tensors["prefix_query.weight"]
+    return state
+
+
+def _encoder(job: str) -> Callable[[Checkpoint], Weights]:
+    def part(checkpoint: Checkpoint) -> Weights:
+        own = checkpoint.part(_ENCODERS[job])
+        return {f"encoder.{name}": value for name, value in own.items()}
+
+    return part
+
+
+def _adapters(prefix: str) -> Callable[[Checkpoint], Weights]:
+    def part(checkpoint: Checkpoint) -> Weights:
+        state = _understanding(checkpoint)
+        return {prefix + name: v for name, v in state.items() if name.startswith(_ADAPTERS)}
+
+    return part
+
+
+def _projector(checkpoint: Checkpoint) -> Weights:
+    state = _understanding(checkpoint)
+    return {name: v for name, v in state.items() if name.startswith("output_projector.")}
+
+
+def _music(checkpoint: Checkpoint) -> Weights:
+    own = checkpoint.part("generation_model.")
+    return {name: value for name, value in own.items() if name.startswith(_MUSIC)}
+
+
+def _codec(checkpoint: Checkpoint) -> Weights:
+    """With the codebooks' moving averages, which a checkpoint lacks, as if each entry was used once."""
+    own = checkpoint.part("generation_model.audio_encoder.")
+    for name, entries in list(own.items()):
+        if name.endswith("codebook.embed"):
+            own[f"{name}_avg"] = entries.clone()
+            own[name.replace(".embed", ".cluster_size")] = torch.ones(len(entries))
+            own[name.replace(".embed", ".inited")] = torch.ones(1)
+    return {f"codec.{name}": value for name, value in own.items()}
+
+
+_PARTS: Mapping[str, Callable[[Checkpoint], Weights]] = {
+    "language": _language,
+    **{job: _encoder(job) for job in _ENCODERS},
+    "stage1_adapters": _adapters("mumu."),
+    "stage1": _adapters(""),
+    "stage2": _projector,
+    "codec": _codec,
+    "music": _music,
+}
+JOBS = tuple(_PARTS)
+"""Jobs that can begin with a checkpoint. Stage 3 begins with stage 1's result whatever there is."""
+KEEPABLE = ("image", "video", "codec", "audio", "music")
+"""Jobs whose result can be taken over as it is: those that leave nothing else behind."""
+
+
+def begin(
+    recipe: Recipe, folder: Path, jobs: tuple[str, ...] = (), keep: tuple[str, ...] = ()
+) -> None:
+    """Let `jobs` of a recipe begin with a checkpoint's weights, and take over those of `keep` whole.
+
+    Raises TrainingError when a job has begun already or can't begin so, CheckpointError when the
+    folder is no checkpoint.
+    """
+    checkpoint = read_checkpoint(folder)
+    for names, known, what in ((jobs, JOBS, "begin with"), (keep, KEEPABLE, "be kept from")):
+        for job in names:
+            if job not in known:
+                raise TrainingError(f"{job} can't {what} a checkpoint: {', '.join(known)} can")
+    for job in (*jobs, *keep):
+        if load_run(recipe.run_folder(job)) is not None:
+            raise TrainingError(f"{job} has begun already; delete its run folder to begin again")
+    tokenizer = recipe.run_folder("tokenizer")
+    tokenizer.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(folder / TOKENIZER, tokenizer / TOKENIZER)
+    for job in jobs:
+        _put(recipe, job, START, _PARTS[job](checkpoint))
+        print(f"{job}: begins with the weights in {folder.name}", flush=True)
+    for job in keep:
+        _keep(recipe, job, checkpoint)
+        print(f"{job}: kept from {folder.name}", flush=True)
+
+
+def _put(recipe: Recipe, job: str, name: str, tensors: Weights) -> None:
+    target = recipe.run_folder(job)
+    target.mkdir(parents=True, exist_ok=True)
+    write_tensors(target / name, tensors, {"format": "mumu-start/1", "job": job})
+
+
+def _keep(recipe: Recipe, job: str, checkpoint: Checkpoint) -> None:
+    tensors = _PARTS[job](checkpoint)
+    final = tensors
+    if job == "codec":  # saved under the composite's name
+        final = {name.replace("codec.", "audio_encoder.", 1): t for name, t in tensors.items()}
+    _put(recipe, job, FINAL, final)
+    spent = checkpoint.metadata.get("training", {}).get("jobs", {}).get(job, {})
+    state = {
+        "job": job,
+        "step": int(spent.get("steps", 0)),
+        "elapsed": 60 * float(spent.get("minutes", 0)),
+        "done": True,
+        "model": tensors,
+    }
+    save_run(recipe.run_folder(job), state)

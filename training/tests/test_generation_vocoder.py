@@ -1,0 +1,134 @@
+"""The codec's vocoder start: an untrained EnCodec that already analyses and plays."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from transformers import EncodecModel
+
+from mumu_training.generation.codec import codec_config, run_part
+from mumu_training.generation.vocoder_start import (
+    band_centres,
+    fit_logarithm,
+    freeze_oscillators,
+    start_as_vocoder,
+    steady_oscillator,
+)
+from mumu_training.loop import trainable_state
+
+RATE, HOP, BANDS = 16000, 640, 84
+
+
+@pytest.fixture(scope="module")
+def codec() -> EncodecModel:
+    torch.manual_seed(3)
+    component = {
+        "sampling_rate": RATE,
+        "audio_channels": 1,
+        "normalize": False,
+        "hidden_size": BANDS,
+        "num_filters": 16,
+        "num_residual_layers": 1,
+        "upsampling_ratios": [8, 5, 4, 4],
+        "norm_type": "weight_norm",
+        "use_causal_conv": False,
+        "pad_mode": "reflect",
+        "use_conv_shortcut": False,
+        "num_lstm_layers": 2,
+        "codebook_size": 64,
+        "num_quantizers": 2,
+    }
+    model = EncodecModel(codec_config(component)).eval()
+    start_as_vocoder(model, np.full(BANDS, 0.02))
+    freeze_oscillators(model)
+    return model
+
+
+@torch.inference_mode()
+def round_trip(codec: EncodecModel, wave: NDArray[np.float32]) -> NDArray[np.float32]:
+    latents = run_part(codec, codec.encoder, torch.from_numpy(wave)[None, None])
+    return run_part(codec, codec.decoder, latents)[0, 0].numpy()
+
+
+@pytest.mark.parametrize("cycles", [0.02, 0.27, 0.5, 0.81])
+def test_oscillator_turns_evenly_for_a_minute(cycles: float) -> None:
+    """In a real LSTM: after 1,500 frames its circle is as wide and its phase is where it should be."""
+    angle = 2 * math.pi * cycles
+    weights, bias, centre = steady_oscillator(angle)
+    lstm = nn.LSTM(2, 2)
+    with torch.no_grad():
+        for parameter in lstm.parameters():
+            parameter.zero_()
+        lstm.bias_ih_l0[:4] = 15.0
+        lstm.bias_ih_l0[6:] = 15.0
+        lstm.weight_hh_l0[4:6] = weights
+        lstm.bias_ih_l0[4:6] = bias
+        states = lstm(torch.zeros(1500, 1, 2))[0][:, 0] - torch.tanh(centre)
+    radius = states.norm(dim=1)
+    assert float(radius.min()) > 0.5 * float(radius.max())
+    turned = np.unwrap(np.arctan2(states[:, 1].numpy(), states[:, 0].numpy()))
+    steps = np.angle(np.exp(1j * (np.diff(turned) - angle)))
+    # A tone's frequency is off by this share of the frame rate (25 Hz).
+    assert abs(steps.mean()) / (2 * math.pi) * 25 < 0.4
+
+
+def test_latents_are_close_to_a_logarithm() -> None:
+    fit = fit_logarithm()
+    assert (fit.weights > 0).all()
+    assert fit.slope > 0
+
+
+def test_held_note_stays_one_note(codec: EncodecModel) -> None:
+    """A steady A4 comes back in tune, at about its level, without pulsing at the frame rate."""
+    time = np.arange(4 * RATE) / RATE
+    made = round_trip(codec, (0.1 * np.sin(2 * np.pi * 440 * time)).astype(np.float32))
+    steady = made[RATE : 3 * RATE]
+    spectrum = np.abs(np.fft.rfft(steady * np.hanning(len(steady)))) ** 2
+    hertz = np.fft.rfftfreq(len(steady), 1 / RATE)
+    assert abs(hertz[spectrum.argmax()] - 440) < 3
+    around = (hertz > 380) & (hertz < 500)
+    assert spectrum[around].sum() > 0.8 * spectrum.sum()
+    level = 20 * np.log10(np.sqrt((steady**2).mean()) / (0.1 / np.sqrt(2)))
+    assert -9 < level < 6
+
+
+def test_louder_is_louder_and_silence_is_quiet(codec: EncodecModel) -> None:
+    time = np.arange(2 * RATE) / RATE
+    tone = np.sin(2 * np.pi * 523.25 * time)
+    levels = [
+        float(np.sqrt((round_trip(codec, (a * tone).astype(np.float32)) ** 2).mean()))
+        for a in (0.0, 0.02, 0.1)
+    ]
+    assert 1.5 * levels[0] < levels[1]
+    assert 2 * levels[1] < levels[2] < 8 * levels[1]
+
+
+def test_notes_begin_when_they_begin(codec: EncodecModel) -> None:
+    """Energy after a pause of half a second rises within two frames of the note."""
+    wave = np.zeros(2 * RATE, dtype=np.float32)
+    wave[RATE:] = 0.1 * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)
+    made = round_trip(codec, wave)
+    before = np.sqrt((made[RATE // 2 : RATE - 2 * HOP] ** 2).mean())
+    after = np.sqrt((made[RATE + 2 * HOP : RATE + 6 * HOP] ** 2).mean())
+    assert after > 3 * before  # training makes pauses quieter still
+
+
+def test_oscillators_are_frozen_but_kept(codec: EncodecModel) -> None:
+    lstm = next(layer for layer in codec.decoder.layers if hasattr(layer, "lstm")).lstm
+    assert not lstm.weight_hh_l0.requires_grad
+    assert lstm.weight_hh_l1.requires_grad
+    name = next(n for n, p in codec.named_parameters() if p is lstm.weight_hh_l0)
+    assert name in trainable_state(codec)
+
+
+def test_bands_are_semitones_of_equal_temperament() -> None:
+    centres = band_centres(BANDS, RATE)
+    assert len(centres) == BANDS
+    assert np.all(np.diff(centres) > 0)
+    assert np.abs(centres - 440).min() < 1e-9
+    assert centres[-1] < RATE / 2

@@ -1,0 +1,100 @@
+"""Jobs that begin with a finished checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from mumu_training.__main__ import main
+from mumu_training.checkpoint import read_checkpoint
+from mumu_training.models.llama import Llama, LlamaConfig
+from mumu_training.recipe import load_recipe
+from mumu_training.runs import TrainingError, load_run
+from mumu_training.stage0 import audio_encoder, music_decoder
+from mumu_training.start import JOBS, begin, merge_lora
+from stages_support import copy_with
+
+MINI = Path(__file__).resolve().parents[2] / "models" / "mini"
+RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "mini.yaml"
+
+
+def test_merged_lora_says_the_same() -> None:
+    torch.manual_seed(0)
+    dims = {"dim": 32, "n_layers": 2, "n_heads": 4, "vocab_size": 64, "hidden_dim": 48}
+    model = Llama(LlamaConfig(**dims, max_seq_len=16, lora_rank=4, query_layer=0))
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    tokens = torch.randint(0, 64, (2, 9))
+    whole = model(tokens)[0]
+    merged = merge_lora(model.state_dict())
+    assert not [name for name in merged if "lora" in name]
+    plain = Llama(LlamaConfig(**dims, max_seq_len=16, lora_rank=4, query_layer=0))  # l2 is zero
+    missing, unexpected = plain.load_state_dict(merged, strict=False)
+    assert not unexpected
+    assert all("lora" in name for name in missing)
+    torch.testing.assert_close(plain(tokens)[0], whole, rtol=1e-4, atol=1e-5)
+
+
+def test_jobs_begin_with_the_shipped_checkpoint(tmp_path: Path) -> None:
+    recipe = load_recipe(_own(tmp_path))
+    begin(recipe, MINI, ("language", "audio", "stage1", "stage2", "stage1_adapters"), ("music",))
+    begin(recipe, MINI, (), ("codec",))
+    tensors = read_checkpoint(MINI).tensors
+    music = music_decoder.load_music_model(recipe)
+    name = "decoder.lm_heads.0.weight"
+    assert torch.equal(music.state_dict()[name], tensors[f"generation_model.{name}"])
+    assert music_decoder.load_codec(recipe).state_dict().keys()
+    assert load_run(recipe.run_folder("music"))["done"]  # type: ignore[index]
+    with pytest.raises(TrainingError, match="music has begun already"):
+        begin(recipe, MINI, ("music",))
+    with pytest.raises(TrainingError, match="stage3 can't begin with"):
+        begin(recipe, MINI, ("stage3",))
+    assert "stage3" not in JOBS
+
+
+def test_a_kept_encoder_is_the_checkpoints(tmp_path: Path) -> None:
+    recipe = load_recipe(_own(tmp_path))
+    begin(recipe, MINI, (), ("audio",))
+    encoder = audio_encoder.load_encoder(recipe).state_dict()
+    tensors = read_checkpoint(MINI).part("mert_model.")
+    assert set(tensors) == set(encoder)
+    for name, value in encoder.items():
+        assert torch.equal(value, tensors[name]), name
+
+
+def test_training_starts_from_it_and_goes_on(stage0: Path, tmp_path: Path) -> None:
+    """The weights of a run are those of `start.safetensors` before the first step."""
+    jobs = {"image": {"steps": 1, "lr": 0.0, "weight_decay": 0.0}}
+    path = copy_with(stage0, tmp_path, jobs)
+    recipe = load_recipe(path)
+    before = load_run(recipe.run_folder("image"))
+    assert before is not None
+    folder = recipe.run_folder("image")
+    (folder / "last.pt").unlink()
+    from mumu_training.runs import START, write_tensors
+
+    encoder = {n: t + 1 for n, t in before["model"].items() if n.startswith("encoder.")}
+    write_tensors(folder / START, encoder, {})
+    assert main(["stage0", "--only", "image", "--recipe", str(path)]) == 0
+    after = load_run(folder)
+    assert after is not None
+    for name, value in encoder.items():
+        assert torch.equal(after["model"][name], value), name
+
+
+def test_begin_is_asked_for_on_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["begin"], ["export", "--from", "x"], ["begin", "export", "--from", "x"]):
+        with pytest.raises(SystemExit):
+            main([*words, "--recipe", "x"])
+    assert "begin" in capsys.readouterr().err
+
+
+def _own(folder: Path) -> Path:
+    """The shipped recipe with its runs in a folder of the test's."""
+    text = RECIPE.read_text(encoding="utf-8")
+    (folder / "recipes").mkdir()
+    path = folder / "recipes" / "mini.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
