@@ -73,6 +73,11 @@ export class Part {
     return this.isReady;
   }
 
+  /** Process id while it runs. */
+  get pid(): number | undefined {
+    return this.child?.pid;
+  }
+
   /** Starts it, again and again if need be; resolves when it is ready, or was stopped before it was. */
   async start(): Promise<void> {
     while ((await this.startOnce()) === 'failed') {
