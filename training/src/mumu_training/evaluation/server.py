@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +38,7 @@ def _free_port() -> int:
 
 @contextmanager
 def mumu_server(pack: str, log: Path, repository: Path = _REPOSITORY) -> Iterator[str]:
-    """Run `mumu chat --pack NAME` and give its address; it is stopped at the end.
+    """Run `mumu chat --pack NAME` and give its address; it is stopped at the end, by SIGTERM too.
 
     Args:
         log: file for what the server says.
@@ -48,7 +51,7 @@ def mumu_server(pack: str, log: Path, repository: Path = _REPOSITORY) -> Iterato
     environment = os.environ | _LIMITS
     command = ["node", "scripts/mumu.mjs", "chat", "--port", str(port), "--pack", pack]
     address = f"http://127.0.0.1:{port}"
-    with log.open("w") as stream:
+    with log.open("w") as stream, _sigterm_unwinds():
         process = subprocess.Popen(
             command, cwd=repository, env=environment, stdout=stream, stderr=stream
         )
@@ -62,6 +65,22 @@ def mumu_server(pack: str, log: Path, repository: Path = _REPOSITORY) -> Iterato
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+@contextmanager
+def _sigterm_unwinds() -> Iterator[None]:
+    """SIGTERM ends this process as Ctrl-C does, by an exception: the server must not outlive it.
+
+    Only in the main thread, the only one that signals reach.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _wait(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
