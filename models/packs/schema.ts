@@ -3,7 +3,7 @@ import { z } from 'zod';
 /** Changes when packs built before can no longer be read, or should be built anew by themselves. */
 export const PACK_FORMAT = 'mumu-pack/1';
 /** Goes up with every change to the builders that makes other graphs from the same checkpoint. */
-export const BUILDER_VERSION = 1;
+export const BUILDER_VERSION = 2;
 
 export const GRAPH_NAMES = [
   'audio-encoder',

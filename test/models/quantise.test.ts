@@ -41,8 +41,8 @@ describe('blocks', () => {
 
 describe('columns', () => {
   it('turns a torch weight [out, in] into int8 [in, out] with one scale per output', () => {
-    const { numbers, scales } = quantiseColumns(Float32Array.of(1, -127, 2, 0, 0, 0), 2, 3);
-    expect([...numbers]).toEqual([1, 0, -127, 0, 2, 0]);
+    const { numbers, scales } = quantiseColumns(Float32Array.of(1, -64, 2, 0, 0, 0), 2, 3);
+    expect([...numbers]).toEqual([1, 0, -64, 0, 2, 0]);
     expect([...scales]).toEqual([1, 0]);
   });
 });
@@ -58,6 +58,15 @@ describe('products', () => {
     g.output('y', y, 'float32', ['rows', out]);
     return { g, y: floatsOf(await runGraph(g, { x }), 'y') };
   };
+
+  it('of the largest numbers do not saturate, on processors without VNNI either', async () => {
+    const ones = literal('w', [out, inner], new Float32Array(out * inner).fill(1));
+    const g = new v.Graph('largest', { precision: 'int8', manyRows: true });
+    g.output('y', v.linear(g, g.input('x', 'float32', ['rows', inner]), ones), 'float32', ['rows', out]);
+    const largest = floats([rows, inner], new Float32Array(rows * inner).fill(1));
+    const y = floatsOf(await runGraph(g, { x: largest }), 'y');
+    for (const value of y) expect(Math.abs(value / inner - 1)).toBeLessThan(0.01);
+  });
 
   it.each([
     ['int8', false, 'MatMulNBits', 0.01],
