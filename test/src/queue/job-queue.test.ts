@@ -2,69 +2,32 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { MumuError } from '#contracts/errors';
 import type { Request } from '#contracts/request';
-import { createLogger } from '#src/log';
-import { consumeJobs, type JobConsumer, type JobHandler } from '#src/queue/consume';
-import { JobQueue } from '#src/queue/job-queue';
+import type { JobHandler } from '#src/queue/consume';
+import type { JobQueue } from '#src/queue/job-queue';
 import type { QueueKind } from '#src/queue/names';
 import type { JobEvent } from '#src/queue/snapshot';
-import type { RedisAccess } from '#src/redis/access';
-import { startTestRedis, type TestRedis } from '#test/support/redis';
+import { events as eventsOf, QueueRig } from '#test/src/queue/support';
 import { makeRequest, makeResult } from '#test/support/requests';
 
-const log = createLogger('silent');
-const KEEP = 3600_000;
-
-let server: TestRedis;
-let count = 0;
-let redis: RedisAccess;
+let rig: QueueRig;
 let queue: JobQueue;
-const consumers: JobConsumer[] = [];
 
 beforeAll(async () => {
-  server = await startTestRedis();
+  rig = await QueueRig.start();
 });
-afterAll(() => server.close());
+afterEach(() => rig.rest());
+afterAll(() => rig.close());
 
 async function fresh(activeJobs = 10): Promise<void> {
-  count += 1;
-  redis = { ...server.access, prefix: `test${count}` };
-  queue = new JobQueue(redis, { activeJobs, keepMilliseconds: KEEP, log });
+  queue = rig.fresh({ activeJobs });
   await queue.ready();
 }
 
-async function consume(handle: JobHandler, queues: QueueKind[] = ['text', 'music']): Promise<JobConsumer> {
-  const consumer = await consumeJobs({
-    redis,
-    queues,
-    concurrency: { text: 1, music: 1 },
-    handle,
-    keepMilliseconds: KEEP,
-    log,
-  });
-  consumers.push(consumer);
-  return consumer;
-}
+const consume = (handle: JobHandler, queues: QueueKind[] = ['text', 'music']) =>
+  rig.consume({ handle, queues });
 
-afterEach(async () => {
-  await Promise.all(consumers.splice(0).map((consumer) => consumer.close(0)));
-  await queue.close();
-});
-
-/** Everything told about a request, up to its end or until `until` says so. */
-function events(
-  id: string,
-  until: (event: JobEvent) => boolean = (e) => e.type === 'result',
-): Promise<JobEvent[]> {
-  return new Promise((resolve) => {
-    const seen: JobEvent[] = [];
-    const stop = queue.watch(id, (event) => {
-      seen.push(event);
-      if (!until(event)) return;
-      queueMicrotask(() => stop());
-      resolve(seen);
-    });
-  });
-}
+/** Everything told about a request of this file's queue, up to its end or until `until` says so. */
+const events = (id: string, until?: (event: JobEvent) => boolean) => eventsOf(queue, id, until);
 
 /** A handler that waits until it is let go or told to stop. */
 function gate(): { handle: JobHandler; started: Promise<Request>; open(): void } {
@@ -200,11 +163,10 @@ describe('cancel', () => {
     const request = makeRequest();
     await queue.submit(request);
     await hold.started;
-    const elsewhere = new JobQueue(redis, { activeJobs: 1, keepMilliseconds: KEEP, log });
+    const elsewhere = rig.open({ activeJobs: 1 });
     const told = events(request.id);
     expect(await elsewhere.cancel(request.id)).toBe('stopping');
     expect((await told).at(-1)).toMatchObject({ result: { status: 'failed', error: { code: 'cancelled' } } });
-    await elsewhere.close();
   });
 
   it('of an unknown job says so', async () => {
