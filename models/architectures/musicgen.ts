@@ -16,6 +16,8 @@ export const musicgenDecoderConfigSchema = z.object({
   num_codebooks: z.number().int().positive(),
   audio_channels: z.union([z.literal(1), z.literal(2)]).default(1),
   activation_function: z.enum(['gelu', 'gelu_new', 'relu']).default('gelu'),
+  /** Positions are sinusoids of angular frequencies from 1 a step down to 1 / this. transformers has no other. */
+  position_base: z.number().gt(1).default(10_000),
 });
 export type MusicgenDecoderConfig = z.infer<typeof musicgenDecoderConfigSchema>;
 
@@ -89,8 +91,8 @@ class MusicgenBuilder {
   positions(positions: v.Value): v.Value {
     const { g, config } = this;
     const half = config.hidden_size / 2;
-    const table = g.table(`sinusoid-frequencies[${half}]`, [1, half], () => {
-      const step = Math.fround(-Math.log(10000) / (half - 1));
+    const table = g.table(`sinusoid-frequencies[${half}/${config.position_base}]`, [1, half], () => {
+      const step = Math.fround(-Math.log(config.position_base) / (half - 1));
       return Float32Array.from({ length: half }, (_, index) => Math.exp(Math.fround(index * step)));
     });
     const angles = v.multiply(g, v.unsqueeze(g, v.cast(g, positions, 'float32'), [1]), table);

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from transformers import EncodecModel, MusicgenForConditionalGeneration
+from transformers.models.musicgen.modeling_musicgen import (
+    MusicgenSinusoidalPositionalEmbedding,
+)
 
 from mumu_training.data.manifest import MusicAttributes, MusicRecord
 from mumu_training.generation.codec import codec_config
@@ -17,14 +21,21 @@ from mumu_training.generation.music_model import (
     MusicModel,
     caption_batch,
     music_decoder_config,
+    sinusoids,
     text_encoder_config,
     whole_model,
 )
 from mumu_training.generation.sample import figures
-from mumu_training.generation.token_cache import read_cache, write_cache
+from mumu_training.generation.token_cache import from_first_beat, read_cache, write_cache
 from mumu_training.loop import TrainingJob, restore_model, run_training
 from mumu_training.recipe import JobSettings
-from mumu_training.stage0.music_decoder import MusicBatch, SongCodes, batch_loss, weighted
+from mumu_training.stage0.music_decoder import (
+    MusicBatch,
+    SongCodes,
+    batch_loss,
+    some_of,
+    weighted,
+)
 
 BOOKS, VOCAB, PAD = 3, 32, 32
 
@@ -272,23 +283,61 @@ def _record(name: str) -> MusicRecord:
         "piano", "piano", ["piano"], 120.0, "C", "major", "4/4", "rock", "happy", "medium",
         "medium", False, False,
     )  # fmt: skip
-    return MusicRecord(name, "train", name, "-", 1.0, 0, "-", attributes, [], [0.1, 0.6, 1.1])
+    return MusicRecord(
+        name, "train", name, "-", 1.0, 0, "-", attributes, [], [0.1 + 0.5 * n for n in range(8)]
+    )
 
 
-def test_crops_begin_at_the_start_or_on_a_beat() -> None:
-    codes = {"long": np.tile(np.arange(50, dtype=np.uint16), (BOOKS, 1)), "short": np.zeros((3, 5))}
+def test_crops_begin_with_a_bar_or_anywhere_with_their_past() -> None:
+    """Bars of 120 bpm in 4/4 begin at frames 0, 50, ...; a past is hidden only where a bar begins."""
+    codes = {"long": np.tile(np.arange(90, dtype=np.uint16), (BOOKS, 1)), "short": np.zeros((3, 5))}
     songs = SongCodes([_record("long"), _record("short")], codes, _Letters(), 25, 20, 32)
     rng = np.random.default_rng(0)
-    batches = [songs.batch(rng, 8, {"caption_dropout": 0.5}) for _ in range(8)]
-    starts = {int(row[0, 0]) for batch in batches for row in batch.codes}
-    assert starts == {0, 2, 15, 27}
+    options = {"caption_dropout": 0.5, "blank_past": 1.0}
+    batches = [songs.batch(rng, 8, options) for _ in range(40)]
+    starts = np.array([int(row[0, 0]) for batch in batches for row in batch.codes])
+    blank = torch.cat([batch.blank for batch in batches if batch.blank is not None]).numpy()
+    assert set(starts[blank > 0]) == {0, 50}
+    assert len(set(starts[blank == 0])) > 20
+    assert 0.6 < np.mean(blank > 0) < 0.8
     kept = torch.cat([batch.keep for batch in batches]).float().mean()
     assert 0.2 < float(kept) < 0.8
     short = songs.batch(rng, 4, {"short_share": 1.0, "short_frames": 10})
     assert short.codes.shape == (8, BOOKS, 10)
     assert len(short.ids) == len(short.keep) == 8
-    with pytest.raises(ValueError, match="no song has the 80 frames"):
-        SongCodes([_record("long")], codes, _Letters(), 25, 80, 32)
+    with pytest.raises(ValueError, match="no song has the 100 frames"):
+        SongCodes([_record("long")], codes, _Letters(), 25, 100, 32)
+
+
+def test_codes_begin_with_the_first_beat() -> None:
+    record = replace(_record("x"), beats=[0.25, 0.75])
+    wave = np.arange(16000, dtype=np.float32)
+    assert from_first_beat(record, wave, 16000)[0] == 0.23 * 16000
+    early = from_first_beat(replace(record, beats=[0.0, 0.5]), wave, 16000)
+    assert early[:320].tolist() == [0.0] * 320
+    assert early[321] == 1
+
+
+def test_wishes_made_from_songs_are_true_of_them() -> None:
+    rng = np.random.default_rng(3)
+    attributes = _record("x").attributes
+    for _ in range(100):
+        wish = some_of(attributes, rng)
+        assert {"style", "instrument"} & set(wish)
+        for name in set(wish) - {"tempo_word", "extra"}:
+            assert wish[name] == getattr(attributes, name)
+        assert wish.get("tempo_word", "fast") == "fast"
+
+
+def test_positions_have_the_base_they_are_told() -> None:
+    """transformers' own for 10,000, and faster slow ones for less."""
+    own = MusicgenSinusoidalPositionalEmbedding(40, 24)
+    torch.testing.assert_close(sinusoids(40, 24, 10_000.0), own.weights)
+    config = tiny_model().config
+    config.position_base = 50
+    places = MusicModel(tiny_model().text_encoder.config, config).decoder.model.decoder
+    slowest = places.embed_positions.weights[:, 11]
+    torch.testing.assert_close(slowest, torch.cos(torch.arange(64) / 50))
 
 
 def test_figures_of_clicks() -> None:

@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from mumu_training.__main__ import main
 from mumu_training.checkpoint import read_checkpoint
+from mumu_training.lora import merge_lora
 from mumu_training.models.llama import Llama, LlamaConfig
 from mumu_training.recipe import load_recipe
 from mumu_training.runs import TrainingError, load_run
 from mumu_training.stage0 import audio_encoder, music_decoder
-from mumu_training.start import JOBS, begin, merge_lora
+from mumu_training.stages.common import load_stage
+from mumu_training.start import JOBS, begin
 from stages_support import copy_with
 
 MINI = Path(__file__).resolve().parents[2] / "models" / "mini"
@@ -34,6 +37,10 @@ def test_merged_lora_says_the_same() -> None:
     missing, unexpected = plain.load_state_dict(merged, strict=False)
     assert not unexpected
     assert all("lora" in name for name in missing)
+    torch.testing.assert_close(plain(tokens)[0], whole, rtol=1e-4, atol=1e-5)
+    partly = merge_lora(model.state_dict(), apart=("wv",))
+    assert {name.split(".")[3] for name in partly if "lora" in name} == {"lora_wv_l1", "lora_wv_l2"}
+    plain.load_state_dict(partly, strict=False)
     torch.testing.assert_close(plain(tokens)[0], whole, rtol=1e-4, atol=1e-5)
 
 
@@ -64,6 +71,18 @@ def test_a_kept_encoder_is_the_checkpoints(tmp_path: Path) -> None:
         assert torch.equal(value, tensors[name]), name
 
 
+def test_kept_stages_are_the_checkpoints_language_model(tmp_path: Path) -> None:
+    """As a projector is trained again, or another music side exported: all but the projector."""
+    recipe = load_recipe(_own(tmp_path))
+    begin(recipe, MINI, (), ("language", "stage1", "stage3"))
+    state = load_stage(recipe, "stage1", "stage3").published_state()
+    tensors = read_checkpoint(MINI).tensors
+    ours = [n for n in tensors if n.startswith(("llama.", "mu_mert_", "iu_vi", "prefix_query"))]
+    assert len(ours) > 100
+    for name in ours:
+        assert torch.equal(state[name], tensors[name]), name
+
+
 def test_training_starts_from_it_and_goes_on(stage0: Path, tmp_path: Path) -> None:
     """The weights of a run are those of `start.safetensors` before the first step."""
     jobs = {"image": {"steps": 1, "lr": 0.0, "weight_decay": 0.0}}
@@ -92,9 +111,11 @@ def test_begin_is_asked_for_on_its_own(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def _own(folder: Path) -> Path:
-    """The shipped recipe with its runs in a folder of the test's."""
-    text = RECIPE.read_text(encoding="utf-8")
+    """The shipped recipe with its runs in a folder of the test's, and the shipped checkpoint's
+    dimensions: the recipe may be ahead of it."""
+    recipe = yaml.safe_load(RECIPE.read_text(encoding="utf-8"))
+    recipe["components"] = read_checkpoint(MINI).metadata["components"]
     (folder / "recipes").mkdir()
     path = folder / "recipes" / "mini.yaml"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(yaml.safe_dump(recipe), encoding="utf-8")
     return path

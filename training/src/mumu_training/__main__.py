@@ -40,6 +40,7 @@ STAGE0 = {
     "image": "mumu_training.stage0.image_encoder",
     "video": "mumu_training.stage0.video_encoder",
     "codec": "mumu_training.stage0.codec",
+    "text": "mumu_training.stage0.text_encoder",
     "music": "mumu_training.stage0.music_decoder",
 }
 STAGES = {

@@ -55,8 +55,10 @@ class JobSettings:
             raise RecipeError(f"schedule is {self.schedule!r}; it can be wsd, cosine or constant")
         if self.precision not in ("auto", "float32"):
             raise RecipeError(f"precision is {self.precision!r}; it can be auto or float32")
-        if self.steps < 1 or self.accumulate < 1 or self.batch_size < 1:
-            raise RecipeError("steps, accumulate and batch_size must be at least 1")
+        if self.steps < 0 or self.accumulate < 1 or self.batch_size < 1:
+            raise RecipeError(
+                "accumulate and batch_size must be at least 1, steps 0 (the start is the end) or more"
+            )
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from mumu_training.checkpoint import TOKENIZER, Checkpoint, read_checkpoint
+from mumu_training.lora import merge_lora
 from mumu_training.models.mumu import module_name
 from mumu_training.recipe import Recipe
 from mumu_training.runs import FINAL, START, TrainingError, load_run, save_run, write_tensors
@@ -24,21 +25,6 @@ _ENCODERS = {"audio": "mert_model.", "image": "vit_model.", "video": "vivit_mode
 _ADAPTERS = ("mu_mert.", "iu_vit.", "iu_vivit.")
 _MUSIC = ("text_encoder.", "enc_to_dec_proj.", "decoder.")
 Weights = dict[str, Tensor]
-
-
-def merge_lora(state: Mapping[str, Tensor]) -> Weights:
-    """A language model's weights with `l2 l1` added to each matrix it belongs to, and without LoRA.
-
-    Names and shapes are Meta's: `layers.0.attention.wq.weight [dim, dim]`.
-    """
-    merged = {name: value for name, value in state.items() if "lora_" not in name}
-    for name, down in state.items():
-        if not name.endswith("_l1.weight") or "lora_" not in name:
-            continue
-        up = state[name.replace("_l1.weight", "_l2.weight")]
-        whole = name.replace("lora_", "").replace("_l1.weight", ".weight")
-        merged[whole] = merged[whole] + up @ down
-    return merged
 
 
 def _understanding(checkpoint: Checkpoint) -> Weights:
@@ -100,8 +86,31 @@ _PARTS: Mapping[str, Callable[[Checkpoint], Weights]] = {
 }
 JOBS = tuple(_PARTS)
 """Jobs that can begin with a checkpoint. Stage 3 begins with stage 1's result whatever there is."""
-KEEPABLE = ("image", "video", "codec", "audio", "music")
-"""Jobs whose result can be taken over as it is: those that leave nothing else behind."""
+
+
+def _stage(prefix: str) -> Callable[[Checkpoint], Weights]:
+    """The language model as it is in the end, LoRA apart, with its adapters; not the projector, which
+    stage 2 trains by itself."""
+
+    def part(checkpoint: Checkpoint) -> Weights:
+        state = checkpoint.part("llama.")
+        own = {f"llama.{name}": value for name, value in state.items()}
+        own |= _adapters("")(checkpoint)
+        own["prefix_query.weight"] = checkpoint.tensors["prefix_query.weight"]
+        return {prefix + name: value for name, value in own.items()}
+
+    return part
+
+
+_KEPT: Mapping[str, Callable[[Checkpoint], Weights]] = {
+    **{job: _PARTS[job] for job in ("image", "video", "codec", "audio", "music")},
+    "language": _stage("mumu."),
+    "stage1": _stage(""),
+    "stage3": _stage(""),
+}
+KEEPABLE = tuple(_KEPT)
+"""Jobs whose result can be taken over as it is. The language model's is that of the last stage: with
+`--keep language stage1 stage3` the projector can be trained again, or another music side exported."""
 
 
 def begin(
@@ -138,7 +147,7 @@ def _put(recipe: Recipe, job: str, name: str, tensors: Weights) -> None:
 
 
 def _keep(recipe: Recipe, job: str, checkpoint: Checkpoint) -> None:
-    tensors = _PARTS[job](checkpoint)
+    tensors = _KEPT[job](checkpoint)
     final = tensors
     if job == "codec":  # saved under the composite's name
         final = {name.replace("codec.", "audio_encoder.", 1): t for name, t in tensors.items()}

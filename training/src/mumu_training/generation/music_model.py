@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -47,6 +49,26 @@ def music_decoder_config(
     return MusicgenDecoderConfig(**values, dropout=dropout, pad_token_id=pad, bos_token_id=pad)
 
 
+def sinusoids(positions: int, width: int, base: float) -> Tensor:
+    """Sinusoidal positions `[positions, width]`, all cosines, then all sines, of angular frequencies
+    from 1 a step down to 1/`base`: transformers' own for a base of 10,000."""
+    half = width // 2
+    rates = torch.exp(torch.arange(half).float() * (-math.log(base) / (half - 1)))
+    angles = torch.arange(positions).float()[:, None] * rates
+    return torch.cat([angles.cos(), angles.sin()], dim=1)
+
+
+def set_position_base(decoder: MusicgenForCausalLM) -> None:
+    """Let a decoder's positions have the base its configuration says (`position_base`, a field of
+    ours; without it they stay transformers' own)."""
+    base = getattr(decoder.config, "position_base", None)
+    if base is None:
+        return
+    places = decoder.model.decoder.embed_positions
+    places.get_embedding = functools.partial(sinusoids, base=float(base))
+    places.make_weights(decoder.config.max_position_embeddings, decoder.config.hidden_size)
+
+
 class MusicModel(nn.Module):
     """The trainable part of MusicgenForConditionalGeneration, under its state-dict names."""
 
@@ -55,6 +77,7 @@ class MusicModel(nn.Module):
         self.text_encoder = T5EncoderModel(text)
         self.enc_to_dec_proj = nn.Linear(text.d_model, music.hidden_size)
         self.decoder = MusicgenForCausalLM(music)
+        set_position_base(self.decoder)
         if music.hidden_size < 512:
             # The fused kernel's backward takes twice as long on a CPU, for heads as small as these.
             self.decoder.set_attn_implementation("eager")

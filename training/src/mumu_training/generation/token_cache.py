@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from transformers import EncodecModel
 
@@ -18,23 +22,57 @@ from mumu_training.generation.songs import load_song
 Codes = Mapping[str, NDArray[np.uint16]]
 
 
-def encode_songs(
-    codec: EncodecModel, folder: Path, records: Sequence[MusicRecord], together: int = 4
-) -> dict[str, NDArray[np.uint16]]:
-    """Codes `[codebooks, frames]` of every song, by id, `together` of them at a time.
+LEAD_SECONDS = 0.02
+"""Codes of a song begin this long before its first beat: players are up to 10 ms early."""
 
-    Songs of like length go together, so that padding changes little of what is near their end.
+
+def from_first_beat(
+    record: MusicRecord, samples: NDArray[np.float32], rate: int
+) -> NDArray[np.float32]:
+    """A song's samples from just before its first beat (silence where it begins later than that).
+
+    A decoder always starts at position 0. Songs that all begin there with a beat let it learn where
+    the beats of a tempo fall; with the up to 0.3 s that songs of the dataset begin with, it can't.
     """
-    rate = codec.config.sampling_rate
-    ordered = sorted(records, key=lambda record: record.seconds)
+    first = round((record.beats[0] - LEAD_SECONDS) * rate) if record.beats else 0
+    return samples[first:] if first >= 0 else np.pad(samples, (-first, 0))
+
+
+def encode_songs(
+    codec: EncodecModel, folder: Path, records: Sequence[MusicRecord], processes: int = 1
+) -> dict[str, NDArray[np.uint16]]:
+    """Codes `[codebooks, frames]` of every song from its first beat, by id.
+
+    One song at a time is fastest (it stays in a core's cache), and several `processes` help.
+    """
+    groups = [list(records[first : first + 100]) for first in range(0, len(records), 100)]
+    if processes == 1 or len(groups) < 2:
+        return _gathered((_encode_group(codec, folder, g) for g in groups), len(records))
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        parts = pool.map(_encode_group, repeat(codec), repeat(folder), groups)
+        return _gathered(parts, len(records))
+
+
+def _gathered(
+    parts: Iterable[dict[str, NDArray[np.uint16]]], total: int
+) -> dict[str, NDArray[np.uint16]]:
     made: dict[str, NDArray[np.uint16]] = {}
-    for first in range(0, len(ordered), together):
-        group = ordered[first : first + together]
-        songs = [load_song(folder / record.path, rate) for record in group]
-        for record, codes in zip(group, encode_songs_together(codec, songs), strict=True):
-            made[record.id] = codes
-        if first % 200 == 0:
-            print(f"tokens: {first} of {len(ordered)} songs", flush=True)
+    for number, part in enumerate(parts):
+        made |= part
+        if number % 5 == 0:
+            print(f"tokens: {len(made)} of {total} songs", flush=True)
+    return made
+
+
+def _encode_group(
+    codec: EncodecModel, folder: Path, records: Sequence[MusicRecord]
+) -> dict[str, NDArray[np.uint16]]:
+    torch.set_num_threads(1)
+    rate = codec.config.sampling_rate
+    made = {}
+    for record in records:
+        song = from_first_beat(record, load_song(folder / record.path, rate), rate)
+        made[record.id] = encode_songs_together(codec, [song])[0]
     return made
 
 

@@ -26,6 +26,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 from transformers import EncodecModel
 from transformers.models.encodec.modeling_encodec import (
     EncodecConv1d,
@@ -36,15 +37,14 @@ from transformers.models.encodec.modeling_encodec import (
 from mumu_training.generation.codec_start import (
     _bias,
     _inner,
-    _quiet_residuals,
     _set,
     carry_down,
     carry_up,
 )
 
 PHASES = 3
-_SAMPLE_SCALE = 0.2
-_RAW = 0.02
+_SAMPLE_SCALE = 0.02
+_RAW = 0.002
 """Band signals leave the convolution this small, so that what the LSTM's skip adds stays linear."""
 _GAINS = (0.5, 6.0, 90.0)
 """Of layer 2 over a band's rectified sum: one for loud, middle and quiet."""
@@ -52,21 +52,22 @@ _OPEN, _SHUT = 15.0, -15.0
 """Biases of gates that are always open or shut."""
 _RADIUS = 0.12
 """Of an oscillator's circle: tanh is nearly linear there."""
-_SWING = 0.12
+_SWING = 0.012
 """Amplitude of layer 2's outputs at an open gate: ELU is nearly linear there."""
-_CARRY = 0.1
+_CARRY = 0.02
 """Latents pass layer 1 of the decoder this small."""
 
 
 def band_centres(bands: int, rate: int) -> NDArray[np.float64]:
-    """Hertz `[bands]`: a tenth below G2, then semitones of equal temperament (A4 is 440 Hz) for
-    five octaves (or what fits), the rest spaced evenly in pitch up to 0.46 of the rate."""
-    low = bands // 10
-    tones = min(60, bands * 5 // 7)
+    """Hertz `[bands]`: a few below G2, then semitones of equal temperament (A4 is 440 Hz) for two
+    thirds of the bands (five octaves at most), the rest spaced evenly in pitch up to 0.475 of the
+    rate: who plays is heard from what lies above the notes, so a third of the bands is there."""
+    low = max(1, bands // 28)
+    tones = min(60, bands * 2 // 3)
     high = bands - low - tones
     semitones = 440 * 2 ** ((np.arange(tones) - 26) / 12)
-    below = np.linspace(45, semitones[0] - 8, low)
-    above = np.geomspace(semitones[-1] * 1.09, 0.46 * rate, high)
+    below = np.linspace(50, semitones[0] * 0.93, low)
+    above = np.geomspace(semitones[-1] * 1.07, 0.475 * rate, high)
     return np.concatenate((below, semitones, above))
 
 
@@ -264,6 +265,28 @@ def start_decoder(codec: EncodecModel, strength: NDArray[np.float64], fit: LogFi
     carry_up(layers, carried, _SAMPLE_SCALE)
 
 
+def _still(codec: EncodecModel) -> None:
+    """Nothing but what is written below comes through: samples are carried so small that whatever the
+    other channels add would be loud."""
+    for module in codec.modules():
+        if isinstance(module, _ConvNd):
+            _set(module, 1e-7 * module.weight, torch.zeros_like(_bias(module)))
+        if isinstance(module, EncodecLSTM):
+            for parameter in module.parameters():
+                parameter.zero_()
+
+
+def _settle(codec: EncodecModel) -> None:
+    """Silent rows get a norm of zero and a direction: half precision would lose the tiny ones, and a
+    weight norm divides by the row's norm."""
+    own = dict(codec.named_parameters())
+    for name, norms in own.items():
+        if name.endswith("weight.original0"):
+            silent = norms.flatten() < 1e-4
+            norms[silent] = 0.0
+            own[name.replace("original0", "original1")][silent] = 1.0
+
+
 @torch.no_grad()
 def start_as_vocoder(codec: EncodecModel, strength: NDArray[np.float64]) -> None:
     """Give a non-causal, weight-normed, mono codec with two LSTM layers the weights above.
@@ -273,11 +296,11 @@ def start_as_vocoder(codec: EncodecModel, strength: NDArray[np.float64]) -> None
     """
     if codec.config.num_lstm_layers != 2:
         raise ValueError("a vocoder start needs num_lstm_layers: 2")
-    _quiet_residuals(codec.encoder)
-    _quiet_residuals(codec.decoder)
+    _still(codec)
     fit = fit_logarithm()
     start_encoder(codec, strength, fit)
     start_decoder(codec, strength, fit)
+    _settle(codec)
 
 
 def freeze_oscillators(codec: EncodecModel) -> None:
@@ -292,8 +315,13 @@ def freeze_oscillators(codec: EncodecModel) -> None:
 def band_strength(
     songs: list[NDArray[np.float32]], bands: int, hop: int, rate: int
 ) -> NDArray[np.float64]:
-    """Usual magnitude of each band `[bands]`: the 75th percentile over some songs' frames, at least
-    a hundredth of the loudest band's."""
+    """Magnitude of each band `[bands]` that the codec's range is centred on, at least a hundredth of
+    the loudest band's: five times the 75th percentile over some songs' frames.
+
+    The range goes from a 33rd of it to six times it (`fit_logarithm`, `start_decoder`). Most frames of
+    a band are between notes; a range around those cuts the notes themselves, and with them all that
+    tells one instrument from another.
+    """
     taps = 2 * hop
     time = (np.arange(taps) - taps / 2) / rate
     rows = []
@@ -304,7 +332,7 @@ def band_strength(
     for song in songs:
         frames = np.lib.stride_tricks.sliding_window_view(song.astype(np.float64), taps)[:: 2 * hop]
         rows.append(np.abs(frames @ basis))
-    strength = np.percentile(np.concatenate(rows), 75, axis=0)
+    strength = 5 * np.percentile(np.concatenate(rows), 75, axis=0)
     smooth = np.convolve(np.pad(np.log(strength + 1e-6), 3, mode="edge"), np.ones(7) / 7, "valid")
     usual = np.exp(smooth)
     return np.asarray(np.maximum(usual, usual.max() / 100))

@@ -1,7 +1,9 @@
 """The judge's own songs: another seed and other soundfonts than any pack is trained on.
 
 Only features are kept, 60 KB a song. Most songs are damaged a little before (equalisation, noise,
-lossy coding, low rates), as what packs generate is.
+lossy coding, low rates), and half are rebuilt from their magnitude spectrum alone, some of it in
+coarse bands: what packs generate comes out of a codec, and a judge that knows clean renderings only
+can't hear who plays through one. No pack's codec is used for that.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from mumu_training.data.composer import compose
 from mumu_training.data.manifest import MusicAttributes
 from mumu_training.data.music import SOUNDFONTS, render_piece, song_seed
 from mumu_training.data.render import Renderer
-from mumu_training.judge.features import Features, extract
+from mumu_training.judge.features import RATE, Features, extract
+from mumu_training.judge.resynthesis import resynthesise
 
 JUDGE_SEED = 888
 JUDGE_SOUNDFONTS: dict[str, float] = {
@@ -30,6 +33,7 @@ JUDGE_SOUNDFONTS: dict[str, float] = {
 """Debian's musescore-general-, csound- and opl3-soundfont, and the share of songs each plays."""
 SONG_SECONDS = 8.0
 _AUGMENTED = 0.7
+_RESYNTHESISED = 0.5
 _INDEX = "songs.jsonl"
 
 
@@ -70,8 +74,10 @@ def make_songs(
             renderers[font] = Renderer(fonts / font)
         piece = compose(song_seed(seed, number), SONG_SECONDS)
         audio = render_piece(piece, renderers[font])
+        if rng.random() < _RESYNTHESISED:
+            audio = resynthesise(audio, RATE, rng)
         if rng.random() < _AUGMENTED:
-            audio = augment(audio, 24_000, rng)
+            audio = augment(audio, RATE, rng)
         made = extract(audio)
         np.savez(
             folder / "features" / f"{number:06d}.npz",

@@ -81,7 +81,8 @@ class Mumu(nn.Module):
         return {published_name(name): value for name, value in self.state_dict().items()}
 
     def load_published(self, state: Mapping[str, Tensor]) -> None:
-        """Load tensors under published names; ones of other components are left alone.
+        """Load tensors under published names; ones of other components are left alone. LoRA that is
+        not there is merged already, and switched off.
 
         Raises KeyError naming the first tensor that is missing.
         """
@@ -89,6 +90,9 @@ class Mumu(nn.Module):
         for name, target in own.items():
             source = published_name(name)
             if source not in state:
+                if "lora_" in name:
+                    target.zero_()
+                    continue
                 raise KeyError(f"the checkpoint lacks {source}")
             target.copy_(state[source])
 

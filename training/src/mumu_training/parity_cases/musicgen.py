@@ -12,6 +12,7 @@ from transformers import (
     T5Config,
 )
 
+from mumu_training.generation.music_model import set_position_base
 from mumu_training.parity_cases import Case, randomise, state_of
 from mumu_training.parity_cases.t5 import t5_config_dict
 
@@ -38,7 +39,7 @@ MINIMUM_MARGIN = 1e-4
 def decoder_config_dict(config: MusicgenDecoderConfig) -> dict[str, object]:
     """The subset of MusicgenDecoderConfig that checkpoint.json holds."""
     full = config.to_dict()
-    return {key: full[key] for key in CONFIG_KEYS}
+    return {key: full[key] for key in (*CONFIG_KEYS, "position_base") if key in full}
 
 
 def decoder_config(**settings: object) -> MusicgenDecoderConfig:
@@ -65,6 +66,7 @@ def make_musicgen(
         text_encoder=text.to_dict(), audio_encoder=codec.to_dict(), decoder=decoder.to_dict()
     )
     model = MusicgenForConditionalGeneration(config).eval()
+    set_position_base(model.decoder)
     model.set_attn_implementation("eager")
     randomise(model, seed, gain=0.9)
     with torch.no_grad():
@@ -213,15 +215,16 @@ def stereo() -> Case:
 
 
 def mini() -> Case:
-    """The music decoder of mini behind its text encoder."""
+    """The music decoder of mini behind its text encoder; positions have a base of its own."""
     text = T5Config(vocab_size=1024, d_model=128, d_kv=32, d_ff=512, num_layers=3, num_heads=4)
     decoder = decoder_config(
         vocab_size=512,
-        hidden_size=192,
-        num_hidden_layers=6,
-        num_attention_heads=6,
-        ffn_dim=768,
+        hidden_size=224,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        ffn_dim=896,
         num_codebooks=6,
+        position_base=100,
     )
     return _case(text, decoder, 33, (20,))
 

@@ -13,10 +13,18 @@ from torch import Tensor, nn
 from transformers import EncodecModel
 
 from mumu_training.data.manifest import MusicRecord, Split, read_music
-from mumu_training.generation.codec import CodecForTraining, codec_config, decode_codes, encode_song
+from mumu_training.generation.codec import (
+    CodecForTraining,
+    codec_config,
+    decode_codes,
+    encode_song,
+    run_part,
+    whole_hops,
+)
 from mumu_training.generation.export import save_part
 from mumu_training.generation.losses import SpectralLoss, wave_loss
 from mumu_training.generation.measures import log_spectral_distance, onset_f1, si_sdr
+from mumu_training.generation.quantizer import refit_codebooks
 from mumu_training.generation.songs import SongBank
 from mumu_training.generation.vocoder_start import (
     band_strength,
@@ -152,7 +160,7 @@ def run(recipe: Recipe, resume: bool = True) -> dict[str, float]:
             bank.crops(rng, settings.batch_size, length, (float(low), float(high)))
         )
 
-    spectral = SpectralLoss(config.sampling_rate)
+    spectral = SpectralLoss(config.sampling_rate, floor=float(options.get("spectral_floor", 1e-3)))
     figures = run_training(
         TrainingJob(
             name="codec",
@@ -169,5 +177,24 @@ def run(recipe: Recipe, resume: bool = True) -> dict[str, float]:
         ),
         resume,
     )
-    save_part(recipe.run_folder("codec"), model.codec.eval(), config, AUDIO_PREFIX)
+    codec = model.codec.eval()
+    if songs := int(options.get("refit_songs", 0)):
+        torch.manual_seed(recipe.seed)
+        left = refit_codebooks(codec.quantizer, latents_of(codec, bank, songs))
+        figures = {**figures, **measure_codec(codec, valid_bank, int(options["valid_songs"]))}
+        print(f"codec: codebooks refitted, {left:.1%} of the latents' variance left", flush=True)
+        print(
+            "codec:", " ".join(f"{key} {value:.3g}" for key, value in figures.items()), flush=True
+        )
+    save_part(recipe.run_folder("codec"), codec, config, AUDIO_PREFIX)
     return figures
+
+
+@torch.inference_mode()
+def latents_of(codec: EncodecModel, bank: SongBank, songs: int) -> Tensor:
+    """What the encoder makes of the first songs of a bank, `[frames, D]`."""
+    rows = []
+    for index in range(min(songs, len(bank))):
+        wave = whole_hops(torch.from_numpy(bank.song(index))[None, None], codec.config.hop_length)
+        rows.append(run_part(codec, codec.encoder, wave)[0].T)
+    return torch.cat(rows)

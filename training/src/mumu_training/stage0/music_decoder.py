@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import EncodecModel
 
-from mumu_training.data.manifest import MusicRecord
+from mumu_training.data.composer_patterns import BEATS_A_BAR
+from mumu_training.data.manifest import MusicAttributes, MusicRecord
 from mumu_training.data.music_captions import full_caption, music_caption
+from mumu_training.data.music_words import plain_caption
+from mumu_training.data.vocabulary import tempo_word
 from mumu_training.generation.codec import codec_config
 from mumu_training.generation.export import load_part, save_part
 from mumu_training.generation.music_model import (
@@ -27,6 +30,7 @@ from mumu_training.generation.token_cache import encode_songs, read_cache, write
 from mumu_training.loop import TrainingJob, run_training
 from mumu_training.recipe import Recipe
 from mumu_training.stage0.codec import AUDIO_PREFIX, wait_for_songs
+from mumu_training.stage0.text_encoder import start_text_encoder
 from mumu_training.text import PromptTokenizer
 
 
@@ -80,7 +84,7 @@ def cached_codes(recipe: Recipe, records: Sequence[MusicRecord]) -> dict[str, ND
     codes = read_cache(path)
     missing = [record for record in records if record.id not in codes]
     if missing:
-        codes |= encode_songs(load_codec(recipe), recipe.data, missing)
+        codes |= encode_songs(load_codec(recipe), recipe.data, missing, recipe.threads)
         write_cache(path, codes)
     return codes
 
@@ -111,21 +115,29 @@ class SongCodes:
         self._longest = longest
 
     def caption(self, record: MusicRecord, rng: np.random.Generator, full: float) -> str:
-        """The full caption with probability `full`, else a random one that drops attributes."""
+        """The full caption with probability `full`, else the plain caption of some of what is known
+        (what an answer carries) or, now and then, one in other words."""
         if rng.random() < full:
             return full_caption(record.attributes)
-        return music_caption(record.attributes, rng)
+        if rng.random() < 0.25:
+            return music_caption(record.attributes, rng)
+        return plain_caption(some_of(record.attributes, rng))
 
-    def start(self, record: MusicRecord, rng: np.random.Generator, spare: int) -> int:
-        """First frame of a crop: mostly the song's own beginning, else just before a beat.
+    def start(self, record: MusicRecord, rng: np.random.Generator, spare: int) -> tuple[int, bool]:
+        """First frame of a crop, and whether a bar begins there.
 
-        A decoder always starts at position 0, so crops that start alike let it learn where the
-        beats of a tempo fall.
+        Seven in ten begin with a bar: the song's first, or one that falls on a frame. The others
+        begin anywhere, as the later windows of a long piece do.
         """
-        beats = [frame for time in record.beats if 0 < (frame := int(time * self._rate)) <= spare]
-        if not beats or rng.random() < 0.6:
-            return 0
-        return beats[int(rng.integers(len(beats)))]
+        chance = rng.random()
+        if chance < 0.45 or spare < 1:
+            return 0, True
+        if chance < 0.7:
+            bars = record.beats[:: BEATS_A_BAR[record.attributes.metre]]
+            places = [(time - record.beats[0]) * self._rate for time in bars]
+            near = [round(p) for p in places if round(p) <= spare and abs(p - round(p)) < 0.2]
+            return near[int(rng.integers(len(near)))], True
+        return int(rng.integers(1, spare + 1)), False
 
     def batch(self, rng: np.random.Generator, size: int, options: Mapping[str, Any]) -> MusicBatch:
         """A random batch of crops.
@@ -139,16 +151,19 @@ class SongCodes:
             size = size * self.frames // frames
         pieces: list[NDArray[np.int64]] = []
         captions: list[list[int]] = []
+        on_bar: list[bool] = []
         for _ in range(size):
             record = self.records[int(rng.integers(len(self.records)))]
             codes = self._codes[record.id]
-            first = self.start(record, rng, codes.shape[1] - frames)
+            first, bar = self.start(record, rng, codes.shape[1] - frames)
+            on_bar.append(bar)
             pieces.append(codes[:, first : first + frames].astype(np.int64))
             text = self.caption(record, rng, float(options.get("full_captions", 0.35)))
             captions.append(self._tokenizer.encode(text))
         ids, mask = caption_batch(captions, self._longest)
         dropped = rng.random(size) < float(options.get("caption_dropout", 0.1))
-        blank = rng.uniform(0.4, 1.0, size) * (rng.random(size) < options.get("blank_past", 0.0))
+        hidden = np.array(on_bar) & (rng.random(size) < options.get("blank_past", 0.0))
+        blank = rng.uniform(0.4, 1.0, size) * hidden  # without a past nobody knows where a bar is
         return MusicBatch(
             torch.from_numpy(np.stack(pieces)),
             ids,
@@ -156,6 +171,24 @@ class SongCodes:
             torch.from_numpy(1 - dropped),
             torch.from_numpy(blank),
         )
+
+
+def some_of(attributes: MusicAttributes, rng: np.random.Generator) -> dict[str, Any]:
+    """Some of a song's attributes, as wishes name them; the tempo mostly in beats a minute."""
+    keep = {"tempo": 0.9, "mood": 0.6, "style": 0.8, "instrument": 0.9, "mode": 0.4}
+    wish = {n: getattr(attributes, n) for n, chance in keep.items() if rng.random() < chance}
+    if "mode" in wish and rng.random() < 0.6:
+        wish["key"] = attributes.key
+    if rng.random() < 0.3:
+        wish["metre"] = attributes.metre
+    if "tempo" in wish and rng.random() < 0.2:
+        wish["tempo_word"] = tempo_word(wish.pop("tempo"))
+    others = [name for name in attributes.instruments if name != attributes.instrument]
+    if "instrument" in wish and others and rng.random() < 0.15:
+        wish["extra"] = [others[int(rng.integers(len(others)))]]
+    if not {"style", "instrument"} & set(wish):
+        wish["style"] = attributes.style
+    return wish
 
 
 def weighted(losses: Tensor, weights: Sequence[float]) -> Tensor:
@@ -224,6 +257,7 @@ def run(recipe: Recipe, resume: bool = True) -> dict[str, float]:
     weights = list(options.get("codebook_weights", [1.0] * config.num_quantizers))
     torch.manual_seed(recipe.seed)
     model = build_model(recipe, float(options.get("dropout", 0.0)))
+    start_text_encoder(recipe, model.text_encoder)
     means: dict[str, float] = {}
 
     def batch(rng: np.random.Generator) -> MusicBatch:

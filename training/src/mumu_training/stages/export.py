@@ -12,6 +12,7 @@ import mumu_training
 from mumu_training.checkpoint import Checkpoint, halve, write_checkpoint
 from mumu_training.generation.codec import TRAINING_BUFFERS
 from mumu_training.loop import TrainingError, load_run
+from mumu_training.lora import merge_lora
 from mumu_training.recipe import Recipe
 from mumu_training.stage0 import audio_encoder, image_encoder, video_encoder
 from mumu_training.stages.common import load_stage, load_tokenizer
@@ -101,7 +102,9 @@ def export(recipe: Recipe, folder: Path, stages: tuple[str, ...]) -> Checkpoint:
     for part in _GENERATION_PARTS:
         if not any(name.startswith(part) for name in music):
             raise TrainingError(f"the music side has no {part[:-1]} yet; run stage0 first")
-    tensors = understanding_state(recipe, *stages)
+    music.pop("text_encoder.encoder.embed_tokens.weight", None)  # the same as shared.weight
+    # The values' LoRA stays: what is injected passes through the matrix without it.
+    tensors = merge_lora(understanding_state(recipe, *stages), apart=("wv",))
     tensors |= {f"generation_model.{name}": value for name, value in music.items()}
     checkpoint = Checkpoint(metadata(recipe), halve(tensors))
     write_checkpoint(folder, checkpoint, recipe.run_folder("tokenizer") / "tokenizer.json")

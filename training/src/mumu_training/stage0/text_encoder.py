@@ -1,0 +1,162 @@
+"""Stage 0: teach the text encoder what captions say, before the music decoder listens to it.
+
+Trained from random weights together with the decoder, the text encoder gets hardly any gradient
+until the decoder looks at it, and the decoder has no reason to look until it says something: the
+first checkpoints never got out of that. Here it learns to say at the end of the caption (`</s>`)
+what the caption names; it costs minutes. Captions are made up, so there is no end of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import T5EncoderModel
+
+from mumu_training.data import vocabulary as words
+from mumu_training.data.chance import Chance, likely, pick
+from mumu_training.data.music_words import plain_caption, tempo_word_of
+from mumu_training.data.talk_music import Wish, random_wish
+from mumu_training.generation.music_model import caption_batch, text_encoder_config
+from mumu_training.loop import TrainingJob, run_training
+from mumu_training.recipe import Recipe
+from mumu_training.runs import FINAL, TrainingError, load_run, load_weights
+from mumu_training.text import PromptTokenizer
+
+JOB = "text"
+SPACES: dict[str, tuple[str, ...]] = {
+    "instrument": tuple(words.INSTRUMENTS),
+    "style": words.STYLES,
+    "mood": words.MOODS,
+    "key": words.KEYS,
+    "mode": words.MODES,
+    "metre": words.METRES,
+    "tempo_word": words.TEMPO_WORDS,
+}
+"""What is asked for by name. The class after the last is "not said"."""
+TEMPI = 50.0 * 1.0225 ** np.arange(64)
+"""Tempi told apart, in beats a minute: 50 to 203."""
+
+
+class CaptionReader(nn.Module):
+    """The text encoder with a linear head per attribute on the state of `</s>`."""
+
+    def __init__(self, component: dict[str, Any]) -> None:
+        super().__init__()
+        config = text_encoder_config(component)
+        self.text_encoder = T5EncoderModel(config)
+        sizes = {name: len(values) + 1 for name, values in SPACES.items()} | {"tempo": len(TEMPI)}
+        self.heads = nn.ModuleDict(
+            {name: nn.Linear(config.d_model, size) for name, size in sizes.items()}
+        )
+
+    def forward(self, ids: Tensor, mask: Tensor) -> dict[str, Tensor]:
+        """Caption ids and mask `[B, L]` -> logits `[B, classes]` by attribute."""
+        states = self.text_encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        last = states[torch.arange(len(ids)), mask.sum(dim=1) - 1]
+        return {name: head(last) for name, head in self.heads.items()}
+
+
+def asked(rng: Chance) -> Wish:
+    """A wish whose tempo is mostly a number: words are learned in no time, numbers are not."""
+    wish = random_wish(rng)
+    if likely(rng, 0.7):
+        wish.pop("tempo_word", None)
+        wish["tempo"] = float(50 + int(rng.random() * 140))
+    if likely(rng, 0.15):
+        wish["metre"] = pick(rng, words.METRES)
+    return wish
+
+
+def targets(wish: Wish) -> tuple[list[int], list[float]]:
+    """Classes in the order of SPACES, and a bell over TEMPI (all zero where no number is said)."""
+    said = dict(wish) | {"tempo_word": tempo_word_of(wish)}
+    if wish.get("style") in ("waltz", "lullaby") or wish.get("metre") == "4/4":
+        said.pop("metre", None)  # the caption does not say it then
+    classes = [
+        values.index(said[name]) if said.get(name) else len(values)
+        for name, values in SPACES.items()
+    ]
+    if wish.get("tempo") is None:
+        return classes, [0.0] * len(TEMPI)
+    steps = np.log(round(wish["tempo"]) / TEMPI) / np.log(TEMPI[1] / TEMPI[0])
+    bell = np.exp(-0.5 * steps**2)
+    return classes, list(bell / bell.sum())
+
+
+Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+def make_batch(
+    rng: np.random.Generator, size: int, tokenizer: PromptTokenizer, longest: int
+) -> Batch:
+    """Caption ids and mask `[B, L]`, classes `[B, 7]`, tempo bells `[B, 64]`."""
+    wishes = [asked(rng) for _ in range(size)]
+    ids, mask = caption_batch([tokenizer.encode(plain_caption(wish)) for wish in wishes], longest)
+    classes, bells = zip(*(targets(wish) for wish in wishes), strict=True)
+    return ids, mask, torch.tensor(classes), torch.tensor(bells)
+
+
+def batch_loss(model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+    """Sum of the heads' cross-entropies, and how often each is right."""
+    ids, mask, classes, bells = batch
+    logits = model(ids, mask)
+    total = logits["tempo"].new_zeros(())
+    right: dict[str, float] = {}
+    for place, name in enumerate(SPACES):
+        total = total + functional.cross_entropy(logits[name], classes[:, place])
+        right[name] = float((logits[name].argmax(1) == classes[:, place]).float().mean())
+    known = bells.sum(1) > 0
+    if bool(known.any()):
+        chosen = logits["tempo"][known].log_softmax(1)
+        total = total - 2 * (chosen * bells[known]).sum(1).mean()
+        off = (chosen.argmax(1) - bells[known].argmax(1)).abs()
+        right["tempo"] = float((off <= 1).float().mean())
+    return total, right
+
+
+def run(recipe: Recipe, resume: bool = True) -> None:
+    """Train the `text` job, where the recipe has one."""
+    if JOB not in recipe.jobs:
+        print(f"{JOB}: the recipe has no such job", flush=True)
+        return
+    settings = recipe.job(JOB)
+    component = recipe.component("text_encoder")
+    longest = int(component.get("max_tokens", 32))
+    tokenizer = PromptTokenizer(
+        recipe.run_folder("tokenizer") / "tokenizer.json", recipe.prompt["template"]
+    )
+    torch.manual_seed(recipe.seed)
+    unseen = make_batch(np.random.default_rng(7), 512, tokenizer, longest)
+    run_training(
+        TrainingJob(
+            name=JOB,
+            folder=recipe.run_folder(JOB),
+            model=CaptionReader(component),
+            settings=settings,
+            batch=lambda rng: make_batch(rng, settings.batch_size, tokenizer, longest),
+            loss=batch_loss,
+            seed=recipe.seed,
+            evaluate=lambda model: batch_loss(model, unseen)[1],
+        ),
+        resume,
+    )
+
+
+def start_text_encoder(recipe: Recipe, encoder: T5EncoderModel) -> None:
+    """Give a text encoder what the `text` job learned, where the recipe has that job.
+
+    Raises TrainingError when the job has not run.
+    """
+    if JOB not in recipe.jobs:
+        return
+    folder = recipe.run_folder(JOB)
+    state = load_run(folder)
+    if state is None or not (folder / FINAL).is_file():
+        raise TrainingError(f"{JOB} has not been trained; run stage0 --only {JOB} first")
+    prefix = "text_encoder."
+    own = {n.removeprefix(prefix): v for n, v in state["model"].items() if n.startswith(prefix)}
+    load_weights(encoder, own, folder)
