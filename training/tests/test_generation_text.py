@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mumu_training.data.music_words import plain_caption
-from mumu_training.generation.music_model import caption_batch
+from mumu_training.generation.music_model import caption_batch, position_rates
 from mumu_training.loop import TrainingJob, run_training
 from mumu_training.recipe import JobSettings
 from mumu_training.stage0.text_encoder import (
@@ -42,6 +42,10 @@ class _Words:
         return [self.known.setdefault(word, 4 + len(self.known)) for word in words]
 
 
+def _reader() -> CaptionReader:
+    return CaptionReader(COMPONENT, position_rates(64, 10.0), 25.0)
+
+
 def test_targets_are_what_the_caption_says() -> None:
     rng = np.random.default_rng(2)
     for _ in range(300):
@@ -65,7 +69,7 @@ def test_targets_are_what_the_caption_says() -> None:
 def test_an_encoder_learns_what_captions_say(tmp_path) -> None:  # type: ignore[no-untyped-def]
     words = _Words()
     torch.manual_seed(0)
-    model = CaptionReader(COMPONENT)
+    model = _reader()
     unseen = make_batch(np.random.default_rng(1), 64, words, 32)  # type: ignore[arg-type]
     before = float(batch_loss(model, unseen)[0].detach())
     run_training(
@@ -83,12 +87,13 @@ def test_an_encoder_learns_what_captions_say(tmp_path) -> None:  # type: ignore[
     assert float(loss) < 0.5 * before
     assert right["mood"] > 0.8
     assert right["tempo_word"] > 0.9
+    assert right["clock_error"] < 1
 
 
 @pytest.mark.parametrize("lengths", [(3, 7), (7, 3)])
 def test_the_end_of_each_caption_is_read_whatever_the_padding(lengths: tuple[int, int]) -> None:
     torch.manual_seed(1)
-    model = CaptionReader(COMPONENT).eval()
+    model = _reader().eval()
     rows = [[5 + i for i in range(n)] for n in lengths]
     ids, mask = caption_batch(rows, 32)
     with torch.no_grad():

@@ -49,12 +49,16 @@ def music_decoder_config(
     return MusicgenDecoderConfig(**values, dropout=dropout, pad_token_id=pad, bos_token_id=pad)
 
 
-def sinusoids(positions: int, width: int, base: float) -> Tensor:
-    """Sinusoidal positions `[positions, width]`, all cosines, then all sines, of angular frequencies
-    from 1 a step down to 1/`base`: transformers' own for a base of 10,000."""
+def position_rates(width: int, base: float) -> Tensor:
+    """Angular frequencies of sinusoidal positions, radians a step `[width / 2]`: from 1 to 1/`base`."""
     half = width // 2
-    rates = torch.exp(torch.arange(half).float() * (-math.log(base) / (half - 1)))
-    angles = torch.arange(positions).float()[:, None] * rates
+    return torch.exp(torch.arange(half).float() * (-math.log(base) / (half - 1)))
+
+
+def sinusoids(positions: int, width: int, base: float) -> Tensor:
+    """Sinusoidal positions `[positions, width]`, all cosines, then all sines: transformers' own for a
+    base of 10,000."""
+    angles = torch.arange(positions).float()[:, None] * position_rates(width, base)
     return torch.cat([angles.cos(), angles.sin()], dim=1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from mumu_training.data.music_words import plain_caption
 from mumu_training.data.vocabulary import tempo_word
 from mumu_training.generation.codec import codec_config
 from mumu_training.generation.export import load_part, save_part
+from mumu_training.generation.metronome import start_metronome
 from mumu_training.generation.music_model import (
     MusicModel,
     caption_batch,
@@ -30,7 +32,7 @@ from mumu_training.generation.token_cache import encode_songs, read_cache, write
 from mumu_training.loop import TrainingJob, run_training
 from mumu_training.recipe import Recipe
 from mumu_training.stage0.codec import AUDIO_PREFIX, wait_for_songs
-from mumu_training.stage0.text_encoder import start_text_encoder
+from mumu_training.stage0.text_encoder import load_reader
 from mumu_training.text import PromptTokenizer
 
 
@@ -257,7 +259,7 @@ def run(recipe: Recipe, resume: bool = True) -> dict[str, float]:
     weights = list(options.get("codebook_weights", [1.0] * config.num_quantizers))
     torch.manual_seed(recipe.seed)
     model = build_model(recipe, float(options.get("dropout", 0.0)))
-    start_text_encoder(recipe, model.text_encoder)
+    start_from_reader(recipe, model)
     means: dict[str, float] = {}
 
     def batch(rng: np.random.Generator) -> MusicBatch:
@@ -291,6 +293,25 @@ def run(recipe: Recipe, resume: bool = True) -> dict[str, float]:
     )
     write_parts(recipe.run_folder("music"), model)
     return figures
+
+
+def start_from_reader(recipe: Recipe, model: MusicModel) -> None:
+    """Give a fresh model what the `text` job learned, where the recipe has that job: the text encoder,
+    which stays as it is, and a metronome that reads its `clock`."""
+    reader = load_reader(recipe)
+    if reader is None:
+        return
+    model.text_encoder.load_state_dict(reader.text_encoder.state_dict())
+    for parameter in model.text_encoder.parameters():
+        parameter.requires_grad_(False)
+        parameter.keep = True  # type: ignore[attr-defined]
+    covered = start_metronome(
+        model.decoder, model.enc_to_dec_proj, reader.clock.weight, reader.rates, reader.frame_rate
+    )
+    if len(covered) > 0:
+        bpm = reader.rates * 60 * reader.frame_rate / (2 * math.pi)
+        fastest, slowest = float(bpm[covered[0]]), float(bpm[covered[-1]])
+        print(f"music: metronome for {slowest:.0f} to {fastest:.0f} bpm", flush=True)
 
 
 def write_parts(folder: Path, model: MusicModel) -> None:

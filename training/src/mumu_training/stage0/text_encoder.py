@@ -8,6 +8,7 @@ what the caption names; it costs minutes. Captions are made up, so there is no e
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,12 @@ from mumu_training.data import vocabulary as words
 from mumu_training.data.chance import Chance, likely, pick
 from mumu_training.data.music_words import plain_caption, tempo_word_of
 from mumu_training.data.talk_music import Wish, random_wish
-from mumu_training.generation.music_model import caption_batch, text_encoder_config
+from mumu_training.generation.codec import codec_config
+from mumu_training.generation.music_model import (
+    caption_batch,
+    position_rates,
+    text_encoder_config,
+)
 from mumu_training.loop import TrainingJob, run_training
 from mumu_training.recipe import Recipe
 from mumu_training.runs import FINAL, TrainingError, load_run, load_weights
@@ -41,13 +47,26 @@ TEMPI = 50.0 * 1.0225 ** np.arange(64)
 """Tempi told apart, in beats a minute: 50 to 203."""
 
 
-class CaptionReader(nn.Module):
-    """The text encoder with a linear head per attribute on the state of `</s>`."""
+CLOCK_WEIGHT = 1.0
+CLOCK_SPREAD = 0.8
+"""Of the bell around a tempo's rate, in steps of the rates."""
 
-    def __init__(self, component: dict[str, Any]) -> None:
+
+class CaptionReader(nn.Module):
+    """The text encoder with a linear head per attribute on the state of `</s>`.
+
+    `clock` gives, for every token, how strongly each of the music decoder's positional rates `[rates]`
+    (radians a frame) turns once a beat of the tempo that the caption ends with: what the decoder's
+    metronome is made of (`generation/metronome.py`). Every other token says nothing.
+    """
+
+    def __init__(self, component: dict[str, Any], rates: Tensor, frame_rate: float) -> None:
         super().__init__()
         config = text_encoder_config(component)
         self.text_encoder = T5EncoderModel(config)
+        self.rates, self.frame_rate = rates, frame_rate
+        self.clock = nn.Linear(config.d_model, len(rates), bias=False)
+        nn.init.zeros_(self.clock.weight)
         sizes = {name: len(values) + 1 for name, values in SPACES.items()} | {"tempo": len(TEMPI)}
         self.heads = nn.ModuleDict(
             {name: nn.Linear(config.d_model, size) for name, size in sizes.items()}
@@ -57,7 +76,16 @@ class CaptionReader(nn.Module):
         """Caption ids and mask `[B, L]` -> logits `[B, classes]` by attribute."""
         states = self.text_encoder(input_ids=ids, attention_mask=mask).last_hidden_state
         last = states[torch.arange(len(ids)), mask.sum(dim=1) - 1]
-        return {name: head(last) for name, head in self.heads.items()}
+        return {name: head(last) for name, head in self.heads.items()} | {
+            "clock": self.clock(states)
+        }
+
+    def clock_targets(self, bpm: Tensor) -> Tensor:
+        """Bells over the rates `[B, rates]`, each adding up to 1, for tempi `[B]` (0: none is said)."""
+        turn = 2 * math.pi * bpm.clamp_min(1) / 60 / self.frame_rate
+        steps = torch.log(turn[:, None] / self.rates) / torch.log(self.rates[0] / self.rates[1])
+        bells = torch.exp(-0.5 * (steps / CLOCK_SPREAD) ** 2)
+        return bells / bells.sum(1, keepdim=True).clamp_min(1e-6) * (bpm > 0)[:, None]
 
 
 def asked(rng: Chance) -> Wish:
@@ -87,22 +115,24 @@ def targets(wish: Wish) -> tuple[list[int], list[float]]:
     return classes, list(bell / bell.sum())
 
 
-Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+Batch = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
 def make_batch(
     rng: np.random.Generator, size: int, tokenizer: PromptTokenizer, longest: int
 ) -> Batch:
-    """Caption ids and mask `[B, L]`, classes `[B, 7]`, tempo bells `[B, 64]`."""
+    """Caption ids and mask `[B, L]`, classes `[B, 7]`, tempo bells `[B, 64]`, tempi `[B]` (0: none)."""
     wishes = [asked(rng) for _ in range(size)]
     ids, mask = caption_batch([tokenizer.encode(plain_caption(wish)) for wish in wishes], longest)
     classes, bells = zip(*(targets(wish) for wish in wishes), strict=True)
-    return ids, mask, torch.tensor(classes), torch.tensor(bells)
+    tempi = torch.tensor([float(round(wish.get("tempo") or 0.0)) for wish in wishes])
+    return ids, mask, torch.tensor(classes), torch.tensor(bells), tempi
 
 
 def batch_loss(model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
     """Sum of the heads' cross-entropies, and how often each is right."""
-    ids, mask, classes, bells = batch
+    assert isinstance(model, CaptionReader)
+    ids, mask, classes, bells, tempi = batch
     logits = model(ids, mask)
     total = logits["tempo"].new_zeros(())
     right: dict[str, float] = {}
@@ -115,7 +145,22 @@ def batch_loss(model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]
         total = total - 2 * (chosen * bells[known]).sum(1).mean()
         off = (chosen.argmax(1) - bells[known].argmax(1)).abs()
         right["tempo"] = float((off <= 1).float().mean())
+    wanted = torch.zeros_like(logits["clock"])
+    rows = torch.arange(len(ids))
+    wanted[rows, mask.sum(dim=1) - 1] = model.clock_targets(tempi)
+    off_clock = ((logits["clock"] - wanted) * mask[..., None]).pow(2).sum(dim=2)
+    total = total + CLOCK_WEIGHT * off_clock.sum(dim=1).mean()
+    energy = float(wanted.pow(2).sum() / max(1, int((tempi > 0).sum())))
+    right["clock_error"] = float(off_clock.detach().sum(dim=1).mean()) / max(energy, 1e-6)
     return total, right
+
+
+def reader_of(recipe: Recipe) -> CaptionReader:
+    """The text encoder of a recipe with its heads, freshly initialised."""
+    music = recipe.component("music_decoder")
+    rates = position_rates(int(music["hidden_size"]), float(music.get("position_base", 10_000)))
+    frame_rate = codec_config(recipe.component("codec")).frame_rate
+    return CaptionReader(recipe.component("text_encoder"), rates, float(frame_rate))
 
 
 def run(recipe: Recipe, resume: bool = True) -> None:
@@ -135,7 +180,7 @@ def run(recipe: Recipe, resume: bool = True) -> None:
         TrainingJob(
             name=JOB,
             folder=recipe.run_folder(JOB),
-            model=CaptionReader(component),
+            model=reader_of(recipe),
             settings=settings,
             batch=lambda rng: make_batch(rng, settings.batch_size, tokenizer, longest),
             loss=batch_loss,
@@ -146,17 +191,17 @@ def run(recipe: Recipe, resume: bool = True) -> None:
     )
 
 
-def start_text_encoder(recipe: Recipe, encoder: T5EncoderModel) -> None:
-    """Give a text encoder what the `text` job learned, where the recipe has that job.
+def load_reader(recipe: Recipe) -> CaptionReader | None:
+    """What the `text` job learned; None where the recipe has no such job.
 
     Raises TrainingError when the job has not run.
     """
     if JOB not in recipe.jobs:
-        return
+        return None
     folder = recipe.run_folder(JOB)
     state = load_run(folder)
     if state is None or not (folder / FINAL).is_file():
         raise TrainingError(f"{JOB} has not been trained; run stage0 --only {JOB} first")
-    prefix = "text_encoder."
-    own = {n.removeprefix(prefix): v for n, v in state["model"].items() if n.startswith(prefix)}
-    load_weights(encoder, own, folder)
+    reader = reader_of(recipe)
+    load_weights(reader, state["model"], folder)
+    return reader
