@@ -91,7 +91,8 @@ class Mumu(nn.Module):
             source = published_name(name)
             if source not in state:
                 if "lora_" in name:
-                    target.zero_()
+                    if "_l2" in name:
+                        target.zero_()
                     continue
                 raise KeyError(f"the checkpoint lacks {source}")
             target.copy_(state[source])
