@@ -46,10 +46,12 @@ def _encoder(job: str) -> Callable[[Checkpoint], Weights]:
     return part
 
 
-def _adapters(prefix: str) -> Callable[[Checkpoint], Weights]:
+def _modules(prefix: str, starts: tuple[str, ...]) -> Callable[[Checkpoint], Weights]:
+    """The understanding side's weights whose module paths start so, after `prefix`."""
+
     def part(checkpoint: Checkpoint) -> Weights:
         state = _understanding(checkpoint)
-        return {prefix + name: v for name, v in state.items() if name.startswith(_ADAPTERS)}
+        return {prefix + name: v for name, v in state.items() if name.startswith(starts)}
 
     return part
 
@@ -78,8 +80,8 @@ def _codec(checkpoint: Checkpoint) -> Weights:
 _PARTS: Mapping[str, Callable[[Checkpoint], Weights]] = {
     "language": _language,
     **{job: _encoder(job) for job in _ENCODERS},
-    "stage1_adapters": _adapters("mumu."),
-    "stage1": _adapters(""),
+    "stage1_adapters": _modules("mumu.", _ADAPTERS),
+    "stage1": _modules("", _ADAPTERS),
     "stage2": _projector,
     "codec": _codec,
     "music": _music,
@@ -87,26 +89,14 @@ _PARTS: Mapping[str, Callable[[Checkpoint], Weights]] = {
 JOBS = tuple(_PARTS)
 """Jobs that can begin with a checkpoint. Stage 3 begins with stage 1's result whatever there is."""
 
-
-def _stage(prefix: str) -> Callable[[Checkpoint], Weights]:
-    """The language model as it is in the end, LoRA apart, with its adapters; not the projector, which
-    stage 2 trains by itself."""
-
-    def part(checkpoint: Checkpoint) -> Weights:
-        state = checkpoint.part("llama.")
-        own = {f"llama.{name}": value for name, value in state.items()}
-        own |= _adapters("")(checkpoint)
-        own["prefix_query.weight"] = checkpoint.tensors["prefix_query.weight"]
-        return {prefix + name: value for name, value in own.items()}
-
-    return part
-
-
+# The language model as it is in the end, LoRA apart, with its adapters; not the projector, which stage 2
+# trains by itself.
+_FINISHED = ("llama.", "prefix_query.", *_ADAPTERS)
 _KEPT: Mapping[str, Callable[[Checkpoint], Weights]] = {
     **{job: _PARTS[job] for job in ("image", "video", "codec", "audio", "music")},
-    "language": _stage("mumu."),
-    "stage1": _stage(""),
-    "stage3": _stage(""),
+    "language": _modules("mumu.", _FINISHED),
+    "stage1": _modules("", _FINISHED),
+    "stage3": _modules("", _FINISHED),
 }
 KEEPABLE = tuple(_KEPT)
 """Jobs whose result can be taken over as it is. The language model's is that of the last stage: with

@@ -23,7 +23,7 @@ LAYERS = 3
 """Layers with a metronome, a third of a beat apart."""
 STRENGTH = 9.0
 """Of the score at the beat: e^9 against the twenty or so other tokens' e^0."""
-GAIN = 1.0
+GAIN = 0.5
 """What a layer adds to the residual at the beat, along a direction of its own."""
 QUIET = 0.3
 """Codes are this much of their usual size in the dimensions that carry the rates of beats."""
@@ -60,12 +60,13 @@ def start_metronome(
     width, heads = config.hidden_size, config.num_attention_heads
     head_width, half = width // heads, width // 2
     text_width = clock.shape[1]
-    bridge.weight.copy_(torch.linalg.qr(torch.randn(width, text_width))[0][:, :text_width])
+    bridge.weight.copy_(torch.linalg.qr(torch.randn(width, text_width))[0])
     assert bridge.bias is not None
     bridge.bias.zero_()
     # A key reads a state through the bridge; its columns are orthonormal, so the transpose undoes it.
     read = clock @ bridge.weight.T  # [rates, width]
     pairs = head_width // 2
+    strength = STRENGTH * head_width**0.5  # attention divides by the root again
     covered = beat_rates(rates, frame_rate, pairs * (heads - 1))
     places = torch.tensor(list(covered))
     body = decoder.model.decoder
@@ -80,7 +81,6 @@ def start_metronome(
         for head in range(-(-len(covered) // pairs)):
             own = places[head * pairs : (head + 1) * pairs]
             rows = torch.arange(len(own)) * 2 + head * head_width
-            strength = STRENGTH * head_width**0.5
             for part, offset, share in ((0, 0, math.cos(phase)), (1, half, math.sin(phase))):
                 attention.q_proj.weight[rows + part] = 0.0
                 attention.q_proj.weight[rows + part, own + offset] = 1.0
@@ -91,5 +91,5 @@ def start_metronome(
             attention.v_proj.weight[first : first + head_width] = 0.0
             attention.v_proj.weight[first] = total
             attention.out_proj.weight[:, first : first + head_width] *= 0.1
-            attention.out_proj.weight[:, first] = GAIN * width**0.5 * direction * 0.5
+            attention.out_proj.weight[:, first] = GAIN * width**0.5 * direction
     return covered

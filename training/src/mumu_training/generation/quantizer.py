@@ -121,10 +121,8 @@ class QuantizerTraining(nn.Module):
     @torch.no_grad()
     def start_codebooks(self, quantizer: EncodecResidualVectorQuantizer) -> None:
         """Set every codebook to the k-means of what the ones before it leave of the reservoir."""
-        residual = self.reservoir[: max(1, min(int(self.filled), len(self.reservoir)))]
-        for layer in quantizer.layers:
-            fit_codebook(layer.codebook, residual)
-            residual = residual - layer.codebook.decode(layer.codebook.encode(residual))
+        filled = max(1, min(int(self.filled), len(self.reservoir)))
+        refit_codebooks(quantizer, self.reservoir[:filled], rounds=10)
 
     @torch.no_grad()
     def _follow(self, codebook: EncodecEuclideanCodebook, points: Tensor, codes: Tensor) -> None:
@@ -154,7 +152,9 @@ def fit_codebook(codebook: EncodecEuclideanCodebook, points: Tensor, rounds: int
 
 
 @torch.no_grad()
-def refit_codebooks(quantizer: EncodecResidualVectorQuantizer, points: Tensor) -> float:
+def refit_codebooks(
+    quantizer: EncodecResidualVectorQuantizer, points: Tensor, rounds: int = 15
+) -> float:
     """Set every codebook to the k-means of what the ones before it leave of latents `[N, D]`.
 
     In training codebooks follow a few hundred frames a step; this takes all at once. Returns the
@@ -162,6 +162,6 @@ def refit_codebooks(quantizer: EncodecResidualVectorQuantizer, points: Tensor) -
     """
     residual = points
     for layer in quantizer.layers:
-        fit_codebook(layer.codebook, residual, rounds=15)
+        fit_codebook(layer.codebook, residual, rounds)
         residual = residual - layer.codebook.decode(layer.codebook.encode(residual))
     return float(residual.pow(2).mean() / points.var(dim=0).mean())

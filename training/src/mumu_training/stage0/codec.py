@@ -160,7 +160,7 @@ def run(recipe: Recipe, resume: bool = True) -> dict[str, float]:
             bank.crops(rng, settings.batch_size, length, (float(low), float(high)))
         )
 
-    spectral = SpectralLoss(config.sampling_rate, floor=float(options.get("spectral_floor", 1e-3)))
+    spectral = SpectralLoss(config.sampling_rate)
     figures = run_training(
         TrainingJob(
             name="codec",

@@ -27,9 +27,10 @@ from mumu_training.generation.music_model import (
     position_rates,
     text_encoder_config,
 )
+from mumu_training.judge.model import TEMPI, tempo_target
 from mumu_training.loop import TrainingJob, run_training
 from mumu_training.recipe import Recipe
-from mumu_training.runs import FINAL, TrainingError, load_run, load_weights
+from mumu_training.runs import TrainingError, is_done, restore_model
 from mumu_training.text import PromptTokenizer
 
 JOB = "text"
@@ -43,10 +44,6 @@ SPACES: dict[str, tuple[str, ...]] = {
     "tempo_word": words.TEMPO_WORDS,
 }
 """What is asked for by name. The class after the last is "not said"."""
-TEMPI = 50.0 * 1.0225 ** np.arange(64)
-"""Tempi told apart, in beats a minute: 50 to 203."""
-
-
 CLOCK_WEIGHT = 1.0
 CLOCK_SPREAD = 0.8
 """Of the bell around a tempo's rate, in steps of the rates."""
@@ -110,9 +107,7 @@ def targets(wish: Wish) -> tuple[list[int], list[float]]:
     ]
     if wish.get("tempo") is None:
         return classes, [0.0] * len(TEMPI)
-    steps = np.log(round(wish["tempo"]) / TEMPI) / np.log(TEMPI[1] / TEMPI[0])
-    bell = np.exp(-0.5 * steps**2)
-    return classes, list(bell / bell.sum())
+    return classes, tempo_target(torch.tensor([float(round(wish["tempo"]))]))[0].tolist()
 
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
@@ -199,9 +194,8 @@ def load_reader(recipe: Recipe) -> CaptionReader | None:
     if JOB not in recipe.jobs:
         return None
     folder = recipe.run_folder(JOB)
-    state = load_run(folder)
-    if state is None or not (folder / FINAL).is_file():
+    if not is_done(folder):
         raise TrainingError(f"{JOB} has not been trained; run stage0 --only {JOB} first")
     reader = reader_of(recipe)
-    load_weights(reader, state["model"], folder)
+    restore_model(reader, folder)
     return reader
