@@ -6,6 +6,7 @@ import io
 import json
 import math
 import shutil
+from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,66 @@ def test_decay_spares_norms_and_biases() -> None:
     groups = build_optimizer(model(), JobSettings()).param_groups
     assert [len(group["params"]) for group in groups] == [2, 4]
     assert [group["weight_decay"] for group in groups] == [0.05, 0.0]
+
+
+def talker() -> nn.Module:
+    """A model with a table, an inner matrix and a head."""
+    torch.manual_seed(1)
+    parts = {"table": nn.Embedding(6, 4), "inner": nn.Linear(4, 8), "lm_head": nn.Linear(8, 6)}
+    return nn.Sequential(OrderedDict(parts))
+
+
+def talk(folder: Path, **changes: object) -> TrainingJob:
+    return job(
+        folder,
+        model=talker(),
+        settings=JobSettings(steps=20, lr=0.2, warmup_steps=2, optimizer="muon", log_every=10),
+        batch=lambda rng: torch.from_numpy(rng.integers(6, size=32)),
+        loss=lambda m, b: (nn.functional.cross_entropy(m(b), (b + 1) % 6), {}),
+        **changes,
+    )
+
+
+def test_muon_has_the_inner_matrices_and_adamw_the_rest() -> None:
+    made = talker()
+    groups = build_optimizer(made, JobSettings(optimizer="muon")).param_groups
+    names = {id(parameter): name for name, parameter in made.named_parameters()}
+    assert [[names[id(p)] for p in group["params"]] for group in groups] == [
+        ["inner.weight"],
+        ["table.weight", "lm_head.weight"],
+        ["inner.bias", "lm_head.bias"],
+    ]
+    with pytest.raises(RecipeError, match="adamw or muon"):
+        JobSettings(optimizer="sgd")
+
+
+def test_a_step_of_muon_is_as_long_in_every_direction() -> None:
+    """The first step is the nearest orthogonal matrix to the gradient (an SVD's U V^T), give or take
+    what five Newton-Schulz rounds leave, as long as a step of AdamW: 0.2 a weight."""
+    made = talker()
+    optimizer = build_optimizer(made, JobSettings(optimizer="muon", lr=0.1, weight_decay=0.0))
+    weight = made.get_parameter("inner.weight")
+    before = weight.detach().clone()
+    made(torch.arange(6)).square().sum().backward()
+    assert weight.grad is not None
+    u, _, v = torch.linalg.svd(weight.grad, full_matrices=False)
+    optimizer.step()
+    moved = (before - weight.detach()) / 0.1
+    # 0.2 * sqrt(longer side) times an orthogonal matrix.
+    singular = torch.linalg.svdvals(moved) / (0.2 * 8**0.5)
+    assert bool(((singular > 0.6) & (singular < 1.3)).all())
+    aligned = (moved * (u @ v)).sum() / moved.norm() / (u @ v).norm()
+    assert float(aligned) > 0.95
+
+
+def test_a_run_with_muon_learns_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    whole = talk(tmp_path / "whole")
+    figures = run_training(whole)
+    assert figures["loss"] < 1.0 < math.log(6)
+    run_training(talk(tmp_path / "parts", stop_at_step=7))
+    rest = talk(tmp_path / "parts")
+    run_training(rest)
+    assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(rest), strict=True))
 
 
 def test_only_masked_rows_train(tmp_path: Path) -> None:

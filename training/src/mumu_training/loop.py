@@ -190,6 +190,10 @@ class _Stepper:
                 f"{job.name} is divided by micro-batches: accumulate "
                 f"({job.settings.accumulate}) has to be a multiple of the {count} processes"
             )
+        if self.crew.sharded and job.settings.optimizer == "muon":
+            raise TrainingError(
+                f"{job.name}: muon needs whole matrices; leave fsdp out or use adamw"
+            )
         if self.crew.sharded and any(hasattr(p, "no_decay") for p in job.model.parameters()):
             raise TrainingError(
                 f"{job.name} trains single rows of the token matrices, which can't be sharded: "

@@ -43,6 +43,9 @@ class JobSettings:
     gradient_checkpointing: bool = False
     """Compute the language model's layers again going backward: less memory, a third more time."""
 
+    optimizer: str = "adamw"
+    """`adamw`, or `muon` for the matrices inside the model (AdamW has the rest)."""
+
     precision: str = "auto"
     """`auto`: products in bf16 where the hardware really has it; `float32`: nowhere."""
 
@@ -53,6 +56,8 @@ class JobSettings:
     def __post_init__(self) -> None:
         if self.schedule not in ("wsd", "cosine", "constant"):
             raise RecipeError(f"schedule is {self.schedule!r}; it can be wsd, cosine or constant")
+        if self.optimizer not in ("adamw", "muon"):
+            raise RecipeError(f"optimizer is {self.optimizer!r}; it can be adamw or muon")
         if self.precision not in ("auto", "float32"):
             raise RecipeError(f"precision is {self.precision!r}; it can be auto or float32")
         if self.steps < 0 or self.accumulate < 1 or self.batch_size < 1:
