@@ -13,6 +13,7 @@ from mumu_training.generation.music_model import (
     position_rates,
     text_encoder_config,
 )
+from mumu_training.runs import saved_names
 from mumu_training.stage0.text_encoder import CaptionReader
 
 FRAME_RATE = 25.0
@@ -38,6 +39,11 @@ def test_attention_follows_the_beat(bpm: float) -> None:
     states[0, 3] = reader.clock_targets(torch.tensor([bpm]))[0] @ clock
     covered = start_metronome(model.decoder, model.enc_to_dec_proj, clock, rates, FRAME_RATE)
     assert 20 < len(covered) <= 84
+    held = {name for name, value in model.named_parameters() if not value.requires_grad}
+    layers = [f"decoder.model.decoder.layers.{layer}.encoder_attn" for layer in range(3)]
+    matrices = {f"{layer}.{part}.weight" for layer in layers for part in ("q_proj", "k_proj")}
+    assert held == matrices | {"enc_to_dec_proj.weight", "enc_to_dec_proj.bias"}
+    assert held <= set(saved_names(model))
     with torch.no_grad():
         for table in model.decoder.model.decoder.embed_tokens:
             table.weight.zero_()  # positions alone: codes disturb the beat, as players do

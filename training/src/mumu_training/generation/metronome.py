@@ -8,7 +8,9 @@ encoder's `clock`, `stage0/text_encoder.py`), have the score cos(rate * position
 attention to the caption's end rises and falls with the beat. The heads of a layer share the rates
 between them; each of the first layers has a phase of its own.
 
-All of it is ordinary weights, and training goes on from there.
+All of it is ordinary weights, and training goes on from there; only what the beat is read with (the
+bridge, queries and keys) stays as it is: an optimiser whose steps are as long in every direction
+wears it down in a few hundred steps, long before the beat is of use.
 """
 
 from __future__ import annotations
@@ -41,6 +43,13 @@ def beat_rates(rates: Tensor, frame_rate: float, room: int) -> range:
     return range(first, min(first + room, inside[-1] + 3, len(rates)))
 
 
+def hold(part: torch.nn.Module) -> None:
+    """Keep training from changing a part; it is saved all the same."""
+    for parameter in part.parameters():
+        parameter.requires_grad_(False)
+        parameter.keep = True  # type: ignore[attr-defined]
+
+
 @torch.no_grad()
 def start_metronome(
     decoder: MusicgenForCausalLM,
@@ -50,6 +59,8 @@ def start_metronome(
     frame_rate: float,
 ) -> range:
     """Write the metronome into a fresh decoder; returns which rates its heads cover.
+
+    Queries and keys of the layers that have it and the bridge are held (`hold`).
 
     Args:
         bridge: from the text encoder's states to what the decoder attends to; set to keep all of them.
@@ -92,4 +103,7 @@ def start_metronome(
             attention.v_proj.weight[first] = total
             attention.out_proj.weight[:, first : first + head_width] *= 0.1
             attention.out_proj.weight[:, first] = GAIN * width**0.5 * direction
+        hold(attention.q_proj)
+        hold(attention.k_proj)
+    hold(bridge)
     return covered

@@ -21,7 +21,7 @@ from mumu_training.data.music_words import plain_caption
 from mumu_training.data.vocabulary import tempo_word
 from mumu_training.generation.codec import codec_config
 from mumu_training.generation.export import load_part, save_part
-from mumu_training.generation.metronome import start_metronome
+from mumu_training.generation.metronome import hold, start_metronome
 from mumu_training.generation.music_model import (
     MusicModel,
     caption_batch,
@@ -302,9 +302,7 @@ def start_from_reader(recipe: Recipe, model: MusicModel) -> None:
     if reader is None:
         return
     model.text_encoder.load_state_dict(reader.text_encoder.state_dict())
-    for parameter in model.text_encoder.parameters():
-        parameter.requires_grad_(False)
-        parameter.keep = True  # type: ignore[attr-defined]
+    hold(model.text_encoder)
     covered = start_metronome(
         model.decoder, model.enc_to_dec_proj, reader.clock.weight, reader.rates, reader.frame_rate
     )
