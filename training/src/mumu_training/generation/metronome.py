@@ -29,7 +29,7 @@ GAIN = 0.5
 """What a layer adds to the residual at the beat, along a direction of its own."""
 QUIET = 0.3
 """Codes are this much of their usual size in the dimensions that carry the rates of beats."""
-SLOWEST, FASTEST = 45.0, 195.0
+SLOWEST, FASTEST = 50.0, 195.0
 """Beats a minute that the heads cover, if they have the room."""
 
 

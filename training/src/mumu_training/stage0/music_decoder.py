@@ -128,13 +128,13 @@ class SongCodes:
     def start(self, record: MusicRecord, rng: np.random.Generator, spare: int) -> tuple[int, bool]:
         """First frame of a crop, and whether a bar begins there.
 
-        Seven in ten begin with a bar: the song's first, or one that falls on a frame. The others
-        begin anywhere, as the later windows of a long piece do.
+        Most begin with a bar: the song's first, or one that falls on a frame. One in seven or so
+        begins anywhere, as the later windows of a long piece do.
         """
         chance = rng.random()
-        if chance < 0.45 or spare < 1:
+        if chance < 0.55 or spare < 1:
             return 0, True
-        if chance < 0.7:
+        if chance < 0.85:
             bars = record.beats[:: BEATS_A_BAR[record.attributes.metre]]
             places = [(time - record.beats[0]) * self._rate for time in bars]
             near = [round(p) for p in places if round(p) <= spare and abs(p - round(p)) < 0.2]

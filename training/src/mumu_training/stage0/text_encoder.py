@@ -45,8 +45,9 @@ SPACES: dict[str, tuple[str, ...]] = {
 }
 """What is asked for by name. The class after the last is "not said"."""
 CLOCK_WEIGHT = 1.0
-CLOCK_SPREAD = 0.8
-"""Of the bell around a tempo's rate, in steps of the rates."""
+CLOCK_SPREAD = 0.4
+"""Of the bell around a tempo's rate, in steps of the rates: about what lies between the two nearest. A
+wide bell is a sum of many rates, which are out of step with each other after a few seconds."""
 
 
 class CaptionReader(nn.Module):
