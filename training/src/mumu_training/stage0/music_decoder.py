@@ -309,7 +309,7 @@ def start_from_reader(recipe: Recipe, model: MusicModel) -> None:
     if len(covered) > 0:
         bpm = reader.rates * 60 * reader.frame_rate / (2 * math.pi)
         fastest, slowest = float(bpm[covered[0]]), float(bpm[covered[-1]])
-        print(f"music: metronome for {slowest:.0f} to {fastest:.0f} bpm", flush=True)
+        print(f"music: metronome, {slowest:.0f} to {fastest:.0f} pulses a minute", flush=True)
 
 
 def write_parts(folder: Path, model: MusicModel) -> None:

@@ -22,6 +22,7 @@ from mumu_training.data.chance import Chance, likely, pick
 from mumu_training.data.music_words import plain_caption, tempo_word_of
 from mumu_training.data.talk_music import Wish, random_wish
 from mumu_training.generation.codec import codec_config
+from mumu_training.generation.metronome import pulse
 from mumu_training.generation.music_model import (
     caption_batch,
     position_rates,
@@ -54,7 +55,7 @@ class CaptionReader(nn.Module):
     """The text encoder with a linear head per attribute on the state of `</s>`.
 
     `clock` gives, for every token, how strongly each of the music decoder's positional rates `[rates]`
-    (radians a frame) turns once a beat of the tempo that the caption ends with: what the decoder's
+    (radians a frame) turns once a pulse of the tempo that the caption ends with: what the decoder's
     metronome is made of (`generation/metronome.py`). Every other token says nothing.
     """
 
@@ -80,7 +81,7 @@ class CaptionReader(nn.Module):
 
     def clock_targets(self, bpm: Tensor) -> Tensor:
         """Bells over the rates `[B, rates]`, each adding up to 1, for tempi `[B]` (0: none is said)."""
-        turn = 2 * math.pi * bpm.clamp_min(1) / 60 / self.frame_rate
+        turn = 2 * math.pi * pulse(bpm.clamp_min(1)) / 60 / self.frame_rate
         steps = torch.log(turn[:, None] / self.rates) / torch.log(self.rates[0] / self.rates[1])
         bells = torch.exp(-0.5 * (steps / CLOCK_SPREAD) ** 2)
         return bells / bells.sum(1, keepdim=True).clamp_min(1e-6) * (bpm > 0)[:, None]
