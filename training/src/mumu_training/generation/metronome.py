@@ -105,9 +105,9 @@ def start_metronome(
         phase = 2 * math.pi * head / heads
         first = head * head_width
         rows = torch.arange(len(own)) * 2 + first
-        for part, offset, share in ((0, 0, math.cos(phase)), (1, half, math.sin(phase))):
-            attention.q_proj.weight[rows + part, own + offset] = 1.0
-            attention.k_proj.weight[rows + part] = strength * share * read
+        for odd, offset, share in ((0, 0, math.cos(phase)), (1, half, math.sin(phase))):
+            attention.q_proj.weight[rows + odd, own + offset] = 1.0
+            attention.k_proj.weight[rows + odd] = strength * share * read
         # One value says only that the caption's end was looked at (1 there where it says a tempo).
         direction = torch.randn(width)
         attention.v_proj.weight[first] = read.sum(dim=0)
