@@ -6,6 +6,7 @@ import type { Sound } from '#inference/media/audio';
 import { type ComposeOptions, composeNew } from '#inference/music/compose';
 import type { Condition } from '#inference/music/decoder';
 import { extendSong } from '#inference/music/extend';
+import { beatFramesOf } from '#inference/music/windows';
 import { floats, longs, takeFloats } from '#inference/runtime/session';
 import type { Stack } from '#inference/stack';
 
@@ -43,6 +44,7 @@ export async function makeMusic(
       seconds: wish.seconds,
       sampling: { guidance: wish.options.guidance ?? facts.guidance, temperature: 1, topK: facts.topK },
       seed: run.seed,
+      beatFrames: wish.continues ? undefined : beatFramesOf(caption, decoder.dims.frameRate),
       signal: run.signal,
       onProgress: (fraction) => run.stage('music', fraction),
       onNote: run.note,

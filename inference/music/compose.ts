@@ -18,6 +18,8 @@ export type ComposeOptions = {
   seconds: number;
   sampling: MusicSampling;
   seed: number;
+  /** Frames a beat lasts, where that is known and the music begins with one. */
+  beatFrames?: number | undefined;
   signal?: AbortSignal | undefined;
   onProgress?: (fraction: number) => void;
   onNote?: (note: string) => void;
@@ -36,10 +38,11 @@ async function audibleSound(
 ): Promise<Sound> {
   for (let attempt = 0; ; attempt++) {
     const random = createRandom(options.seed, attempt === 0 ? 'music' : `music retry ${attempt}`);
-    const { signal, onProgress } = options;
+    const { signal, onProgress, beatFrames } = options;
     const codes = await decoder.generate(options.condition, prompt, frames, options.sampling, {
       random,
       signal,
+      beatFrames,
       ...(onProgress ? { onProgress } : {}),
     });
     throwIfAborted(signal);

@@ -1,3 +1,4 @@
+import { contextFrames } from '#inference/music/windows';
 import { breathe } from '#inference/runtime/abort';
 import { KeyValueCache } from '#inference/runtime/key-value-cache';
 import type { Random } from '#inference/runtime/random';
@@ -34,9 +35,6 @@ export type Condition = { states: Float32Array; length: number; width: number; m
 
 export type MusicSampling = { guidance: number; temperature: number; topK: number };
 
-/** Of a window past the first, this share is what went before. */
-const CONTEXT_SHARE = 0.4;
-
 /**
  * MusicGen's decoder (Copet et al. 2023): codes with the delay pattern, classifier-free guidance by a batch of two
  * (with the condition, and with the null condition: zeros under a mask of zeros), top-k sampling.
@@ -53,7 +51,7 @@ export class MusicDecoder {
 
   /**
    * `frames` frames of codes that begin with `prompt` (may be empty). Past the decoder's window the last part of what
-   * is there is given again as the beginning of the next window.
+   * is there is given again as the beginning of the next window, from a beat on where `beatFrames` says how long one is.
    * @throws MumuError cancelled
    */
   async generate(
@@ -61,10 +59,14 @@ export class MusicDecoder {
     prompt: CodeGrid,
     frames: number,
     sampling: MusicSampling,
-    options: { random: Random; signal?: AbortSignal | undefined; onProgress?: (fraction: number) => void },
+    options: {
+      random: Random;
+      signal?: AbortSignal | undefined;
+      onProgress?: (fraction: number) => void;
+      beatFrames?: number | undefined;
+    },
   ): Promise<CodeGrid> {
     const { codebooks, windowFrames } = this.dims;
-    const context = Math.floor(windowFrames * CONTEXT_SHARE);
     const cross = await this.condition(condition, sampling.guidance !== 1);
     const data = new Int32Array(codebooks * frames);
     const all: CodeGrid = { codebooks, steps: frames, data };
@@ -72,7 +74,7 @@ export class MusicDecoder {
     let done = Math.min(prompt.steps, frames);
     const fresh = frames - done;
     while (done < frames) {
-      const before = frames <= windowFrames ? done : Math.min(done, context);
+      const before = frames <= windowFrames ? done : contextFrames(done, windowFrames, options.beatFrames);
       const length = Math.min(windowFrames, before + frames - done);
       const opening = emptyCodes(codebooks, before);
       copyFrames(all, done - before, opening, 0, before);

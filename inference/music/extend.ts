@@ -3,6 +3,7 @@ import { fadeEnds, fitLength } from '#inference/media/loudness';
 import type { Codec } from '#inference/music/codec';
 import { type ComposeOptions, composeContinuation } from '#inference/music/compose';
 import type { MusicDecoder } from '#inference/music/decoder';
+import { CONTEXT_SHARE } from '#inference/music/windows';
 
 /** The song fades into its continuation over this long. */
 const CROSSFADE_SECONDS = 0.15;
@@ -22,7 +23,7 @@ export async function extendSong(
   song: Sound,
   options: ComposeOptions,
 ): Promise<Sound> {
-  const contextSeconds = (decoder.dims.windowFrames / decoder.dims.frameRate) * 0.4;
+  const contextSeconds = (decoder.dims.windowFrames / decoder.dims.frameRate) * CONTEXT_SHARE;
   const length = song.samples[0]?.length ?? 0;
   const contextLength = Math.min(length, Math.round(contextSeconds * song.sampleRate));
   const end = song.samples.map((one) => one.subarray(length - contextLength));
