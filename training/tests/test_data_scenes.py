@@ -19,6 +19,7 @@ from mumu_training.data.manifest import ImageRecord, VideoRecord, read_manifest
 from mumu_training.data.scene_canvas import Look
 from mumu_training.data.scene_painter import Painter
 from mumu_training.data.scene_rules import music_for, scene_caption, scene_phrase
+from mumu_training.stage0.vision import soften
 
 PLAIN = Look("day", "clear", "field", "none", "natural")
 
@@ -221,3 +222,21 @@ def test_clip_is_a_playable_mp4(tmp_path: Path) -> None:
 def test_unwritable_clip_says_why(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="ffmpeg could not write"):
         write_clip(tmp_path / "no-such-folder" / "clip.mp4", PLAIN, 5, 0.2, size=96)
+
+
+def test_half_of_the_clips_are_softened() -> None:
+    rng = np.random.default_rng(5)
+    clips = rng.integers(0, 256, (40, 2, 8, 8, 3), dtype=np.uint8)
+    flat = np.full_like(clips, 77)
+    assert np.array_equal(soften(flat, rng), flat)
+    soft = soften(clips, rng)
+    changed = np.array([not np.array_equal(a, b) for a, b in zip(soft, clips, strict=True)])
+    assert 10 <= changed.sum() <= 30
+    assert soft[changed].std() < 0.9 * clips[changed].std()
+    frames = soft[changed].mean(axis=(2, 3)) - clips[changed].mean(axis=(2, 3))
+    assert np.abs(frames).max() < 1
+    impulse = np.zeros((8, 1, 9, 9, 3), dtype=np.uint8)
+    impulse[:, 0, 4, 4] = 200
+    spread = soften(impulse, rng).astype(int)
+    assert spread[:, 0, :, 0].max() == 0, "only the nearest pixels"
+    assert np.array_equal(spread, spread.transpose(0, 1, 3, 2, 4)), "as much across as down"

@@ -17,7 +17,7 @@ from transformers import HubertModel, MusicgenForConditionalGeneration
 
 from mumu_training.__main__ import main
 from mumu_training.checkpoint import read_checkpoint
-from mumu_training.loop import load_run
+from mumu_training.loop import TrainingError, load_run
 from mumu_training.lora import merge_lora
 from mumu_training.models.mumu import Mumu, base_parameters, module_name, published_name
 from mumu_training.recipe import Recipe, load_recipe
@@ -25,6 +25,7 @@ from mumu_training.runs import read_final_metadata
 from mumu_training.stages.common import (
     load_stage,
     load_tokenizer,
+    train_parts,
     train_projector,
     train_token_rows,
     train_understanding,
@@ -243,6 +244,15 @@ def test_export_is_whole_and_reads_back(tiny: Recipe) -> None:
     evaluation = checkpoint.metadata["evaluation"]
     assert 0 <= evaluation["audio_tokens"] <= 1
     assert 0 <= evaluation["instrument"]["swapped"] <= 1
+
+
+def test_only_named_parts_train(tiny: Recipe) -> None:
+    mumu = load_stage(tiny, "stage1")
+    train_parts(mumu, ("iu_vivit",))
+    for name, parameter in mumu.named_parameters():
+        assert parameter.requires_grad == name.startswith("iu_vivit."), name
+    with pytest.raises(TrainingError, match=r"no part 'vivit' to train.*iu_vivit"):
+        train_parts(mumu, ("vivit",))
 
 
 def test_finished_stages_are_not_run_again(tiny: Recipe) -> None:

@@ -83,6 +83,18 @@ def test_kept_stages_are_the_checkpoints_language_model(tmp_path: Path) -> None:
         assert torch.equal(state[name], tensors[name]), name
 
 
+def test_a_projector_can_be_kept(tmp_path: Path) -> None:
+    """As an encoder's adapter is trained again, and nothing else."""
+    recipe = load_recipe(_own(tmp_path))
+    begin(recipe, MINI, (), ("language", "stage1", "stage2", "stage3"))
+    state = load_stage(recipe, "stage1", "stage3", "stage2").published_state()
+    tensors = read_checkpoint(MINI).tensors
+    ours = [name for name in tensors if name.startswith("output_projector.")]
+    assert len(ours) > 10
+    for name in ours:
+        assert torch.equal(state[name], tensors[name]), name
+
+
 def test_training_starts_from_it_and_goes_on(stage0: Path, tmp_path: Path) -> None:
     """The weights of a run are those of `start.safetensors` before the first step."""
     jobs = {"image": {"steps": 1, "lr": 0.0, "weight_decay": 0.0}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,13 @@ def trainable_state(model: nn.Module) -> dict[str, Tensor]:
     """Trainable parameters, frozen ones marked `keep`, and persistent buffers, by state-dict name."""
     state = model.state_dict()
     return {name: state[name].detach().cpu() for name in saved_names(model)}
+
+
+def hold(parameters: Iterable[nn.Parameter]) -> None:
+    """Keep training from changing these; they are saved all the same (`saved_names`)."""
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+        parameter.keep = True  # type: ignore[attr-defined]
 
 
 def saved_names(model: nn.Module) -> list[str]:

@@ -97,6 +97,7 @@ _KEPT: Mapping[str, Callable[[Checkpoint], Weights]] = {
     "language": _modules("mumu.", _FINISHED),
     "stage1": _modules("", _FINISHED),
     "stage3": _modules("", _FINISHED),
+    "stage2": _projector,
 }
 KEEPABLE = tuple(_KEPT)
 """Jobs whose result can be taken over as it is. The language model's is that of the last stage: with

@@ -18,10 +18,13 @@ before the beat is of use. All the rest is ordinary weights, and training goes o
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from transformers import MusicgenForCausalLM
+
+from mumu_training.runs import hold
 
 STRENGTH = 9.0
 """Of the score at the pulse: e^9 against the twenty or so other tokens' e^0."""
@@ -46,13 +49,6 @@ def pulse_rates(rates: Tensor, frame_rate: float, room: int) -> range:
         return range(0)
     first = max(0, inside[0] - 1)
     return range(first, min(first + room, inside[-1] + 2, len(rates)))
-
-
-def hold(part: torch.nn.Module) -> None:
-    """Keep training from changing a part; it is saved all the same."""
-    for parameter in part.parameters():
-        parameter.requires_grad_(False)
-        parameter.keep = True  # type: ignore[attr-defined]
 
 
 def keep_out(weight: torch.nn.Parameter, places: Tensor, dim: int) -> None:
@@ -112,10 +108,26 @@ def start_metronome(
         direction = torch.randn(width)
         attention.v_proj.weight[first] = read.sum(dim=0)
         attention.out_proj.weight[:, first] = GAIN * width**0.5 * direction / direction.norm()
-    pulses = torch.cat([own, own + half])
+    hold_metronome(decoder, bridge, covered)
+    return covered
+
+
+@torch.no_grad()
+def hold_metronome(
+    decoder: MusicgenForCausalLM, bridge: torch.nn.Linear, covered: Sequence[int]
+) -> None:
+    """Hold what the metronome reads with, and keep everything else out of the positions it reads.
+
+    Args:
+        covered: the rates it covers, as `start_metronome` gave them.
+    """
+    body = decoder.model.decoder
+    layer = body.layers[0]
+    own = torch.tensor(list(covered), dtype=torch.long)
+    pulses = torch.cat([own, own + decoder.config.hidden_size // 2])
     for table in body.embed_tokens:
         keep_out(table.weight, pulses, 1)
     keep_out(layer.self_attn.out_proj.weight, pulses, 0)
+    attention = layer.encoder_attn
     for part in (attention.q_proj, attention.k_proj, layer.encoder_attn_layer_norm, bridge):
-        hold(part)
-    return covered
+        hold(part.parameters())

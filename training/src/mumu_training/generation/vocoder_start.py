@@ -41,6 +41,7 @@ from mumu_training.generation.codec_start import (
     carry_down,
     carry_up,
 )
+from mumu_training.runs import hold
 
 PHASES = 3
 _SAMPLE_SCALE = 0.02
@@ -306,10 +307,7 @@ def start_as_vocoder(codec: EncodecModel, strength: NDArray[np.float64]) -> None
 def freeze_oscillators(codec: EncodecModel) -> None:
     """Keep training from detuning the decoder's first LSTM layer; its weights are saved all the same."""
     lstm = _lstm_of(codec.decoder.layers)
-    for name, parameter in lstm.named_parameters():
-        if name.endswith("_l0"):
-            parameter.requires_grad_(False)
-            parameter.keep = True  # type: ignore[attr-defined]
+    hold(parameter for name, parameter in lstm.named_parameters() if name.endswith("_l0"))
 
 
 def band_strength(

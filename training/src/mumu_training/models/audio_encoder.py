@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from transformers import HubertConfig, HubertModel
 
+from mumu_training.runs import hold
+
 PHASES = 4
 # Channels without a filter, only a bias: after the layer norm they tell how loud the frame was,
 # which the norm would otherwise remove.
@@ -141,9 +143,7 @@ def start_as_filter_bank(model: HubertModel, rate: int, samples: Tensor | None =
     if kernel >= 0.08 * rate:
         # A bank this selective is only blurred by training, and its gradient is dear. It is kept
         # with what was trained, since its bands were balanced on songs.
-        for parameter in first.parameters():
-            parameter.requires_grad_(False)
-            parameter.keep = True  # type: ignore[attr-defined]
+        hold(first.parameters())
     if first.bias is not None:
         nn.init.zeros_(first.bias)
     if samples is not None:

@@ -21,7 +21,7 @@ from mumu_training.data.music_words import plain_caption
 from mumu_training.data.vocabulary import tempo_word
 from mumu_training.generation.codec import codec_config
 from mumu_training.generation.export import load_part, save_part
-from mumu_training.generation.metronome import hold, start_metronome
+from mumu_training.generation.metronome import start_metronome
 from mumu_training.generation.music_model import (
     MusicModel,
     caption_batch,
@@ -31,6 +31,7 @@ from mumu_training.generation.music_model import (
 from mumu_training.generation.token_cache import encode_songs, read_cache, write_cache
 from mumu_training.loop import TrainingJob, run_training
 from mumu_training.recipe import Recipe
+from mumu_training.runs import hold
 from mumu_training.stage0.codec import AUDIO_PREFIX, wait_for_songs
 from mumu_training.stage0.text_encoder import load_reader
 from mumu_training.text import PromptTokenizer
@@ -302,7 +303,7 @@ def start_from_reader(recipe: Recipe, model: MusicModel) -> None:
     if reader is None:
         return
     model.text_encoder.load_state_dict(reader.text_encoder.state_dict())
-    hold(model.text_encoder)
+    hold(model.text_encoder.parameters())
     covered = start_metronome(
         model.decoder, model.enc_to_dec_proj, reader.clock.weight, reader.rates, reader.frame_rate
     )

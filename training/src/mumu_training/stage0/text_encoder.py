@@ -81,7 +81,7 @@ class CaptionReader(nn.Module):
 
     def clock_targets(self, bpm: Tensor) -> Tensor:
         """Bells over the rates `[B, rates]`, each adding up to 1, for tempi `[B]` (0: none is said)."""
-        turn = 2 * math.pi * pulse(bpm.clamp_min(1)) / 60 / self.frame_rate
+        turn = 2 * math.pi * pulse(bpm) / 60 / self.frame_rate
         steps = torch.log(turn[:, None] / self.rates) / torch.log(self.rates[0] / self.rates[1])
         bells = torch.exp(-0.5 * (steps / CLOCK_SPREAD) ** 2)
         return bells / bells.sum(1, keepdim=True).clamp_min(1e-6) * (bpm > 0)[:, None]

@@ -16,7 +16,14 @@ from mumu_training.models.video_encoder import (
 )
 from mumu_training.recipe import Recipe
 from mumu_training.stage0 import media
-from mumu_training.stage0.vision import Pixels, encoder_state, load_scenes, train_scenes
+from mumu_training.stage0.vision import (
+    Pixels,
+    encoder_state,
+    flip,
+    load_scenes,
+    soften,
+    train_scenes,
+)
 
 JOB = "video"
 
@@ -40,7 +47,16 @@ def run(recipe: Recipe, resume: bool) -> None:
         load_scenes(media.videos(recipe.data, "train"), read),
         load_scenes(media.videos(recipe.data, "valid"), read),
     )
-    train_scenes(recipe, JOB, encoder, dims["hidden_size"], data, states, resume)
+    train_scenes(
+        recipe,
+        JOB,
+        encoder,
+        dims["hidden_size"],
+        data,
+        states,
+        resume,
+        lambda pixels, rng: soften(flip(pixels, rng), rng),
+    )
 
 
 def load_encoder(recipe: Recipe) -> VivitModel:

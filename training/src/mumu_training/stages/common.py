@@ -53,6 +53,19 @@ def train_understanding(mumu: Mumu) -> None:
         mumu.llama.layers[layer].attention.gate.requires_grad_(True)  # type: ignore[union-attr]
 
 
+def train_parts(mumu: Mumu, parts: tuple[str, ...]) -> None:
+    """These modules (`iu_vivit`) and nothing else.
+
+    Raises TrainingError when there is no such module.
+    """
+    mumu.requires_grad_(False)
+    modules = dict(mumu.named_children())
+    for part in parts:
+        if part not in modules:
+            raise TrainingError(f"no part {part!r} to train: there are {', '.join(modules)}")
+        modules[part].requires_grad_(True)
+
+
 def hide_states(mumu: Mumu, share: float) -> None:
     """Hide this share of the encoders' states from the adapters while they train."""
     for adapter in (mumu.mu_mert, mumu.iu_vit, mumu.iu_vivit):

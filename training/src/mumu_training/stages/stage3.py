@@ -4,6 +4,9 @@ Adapters, prefix queries, gates, norms, biases, LoRA, projector, and the rows of
 tokens. Loss: cross-entropy on answers (the end included), the projected condition's error, and the
 audio-token regulariser. With `condition_weight` 0 the projector is left out and no text encoder is
 needed: for a recipe that runs stage 2 last.
+
+The option `only` names parts (`iu_vivit`) that train while all else stays as stage 1 left it: a new encoder
+gets an adapter of its own without moving what answers about everything else.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from mumu_training.stages.common import (
     load_stage,
     load_tokenizer,
     sample_rows,
+    train_parts,
     train_token_rows,
     train_understanding,
 )
@@ -47,11 +51,15 @@ def run(recipe: Recipe, resume: bool = True) -> None:
     features = Features(recipe)
     features.open()
     mumu = load_stage(recipe, *recipe.before(JOB))
-    train_understanding(mumu)
     hide_states(mumu, float(options.get("hidden_states", 0.0)))
-    mumu.output_projector.requires_grad_(encoder is not None)
-    train_token_rows(mumu, audio_ids)
-    print(f"{JOB}: {count_trainable(mumu)} weights train (token matrices only in their nine rows)")
+    if only := tuple(options.get("only", ())):
+        train_parts(mumu, only)
+        print(f"{JOB}: {count_trainable(mumu)} weights train ({', '.join(only)})")
+    else:
+        train_understanding(mumu)
+        mumu.output_projector.requires_grad_(encoder is not None)
+        train_token_rows(mumu, audio_ids)
+        print(f"{JOB}: {count_trainable(mumu)} weights train (of token matrices nine rows)")
     shares = options.get("shares", {"music": 0.6, "image": 0.13, "video": 0.13, "plain": 0.14})
     conversations = Conversations(recipe, "train", shares=shares, seeds=options.get("seeds"))
     unseen = Conversations(recipe, "valid", shares=shares)
