@@ -13,7 +13,7 @@ from mumu_training.checkpoint import read_checkpoint
 from mumu_training.lora import merge_lora
 from mumu_training.models.llama import Llama, LlamaConfig
 from mumu_training.recipe import load_recipe
-from mumu_training.runs import TrainingError, load_run
+from mumu_training.runs import TrainingError, load_run, load_start
 from mumu_training.stage0 import audio_encoder, music_decoder
 from mumu_training.stages.common import load_stage
 from mumu_training.start import JOBS, begin
@@ -93,6 +93,38 @@ def test_a_projector_can_be_kept(tmp_path: Path) -> None:
     assert len(ours) > 10
     for name in ours:
         assert torch.equal(state[name], tensors[name]), name
+
+
+def test_the_music_decoder_begins_with_its_metronome_held(tmp_path: Path) -> None:
+    """No `text` job has run: what it taught is in the checkpoint."""
+    recipe = load_recipe(_own(tmp_path))
+    begin(recipe, MINI, ("music",), ("codec",))
+    model = music_decoder.build_model(recipe)
+    music_decoder.start_from_reader(recipe, model)
+    assert load_start(model, recipe.run_folder("music"))
+    tensors = read_checkpoint(MINI).tensors
+    name = "decoder.model.decoder.embed_tokens.0.weight"
+    assert torch.equal(model.state_dict()[name], tensors[f"generation_model.{name}"])
+    layer = model.decoder.model.decoder.layers[0]
+    held = {n for n, p in model.named_parameters() if not p.requires_grad}
+    assert {n for n in held if n.startswith("decoder.")} == {
+        f"decoder.model.decoder.layers.0.{part}"
+        for part in (
+            "encoder_attn.q_proj.weight",
+            "encoder_attn.k_proj.weight",
+            "encoder_attn_layer_norm.weight",
+            "encoder_attn_layer_norm.bias",
+        )
+    }
+    assert any(n.startswith("enc_to_dec_proj.") for n in held)
+    assert all(n in held for n, _ in model.named_parameters() if n.startswith("text_encoder."))
+    # Kept free are the places that the checkpoint's own training kept free.
+    free = (layer.self_attn.out_proj.weight == 0).all(dim=1)
+    assert 0 < free.sum() < len(free) / 2
+    layer.self_attn.out_proj.weight.sum().backward()
+    gradient = layer.self_attn.out_proj.weight.grad
+    assert gradient is not None
+    assert torch.equal((gradient == 0).all(dim=1), free)
 
 
 def test_training_starts_from_it_and_goes_on(stage0: Path, tmp_path: Path) -> None:

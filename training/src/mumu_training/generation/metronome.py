@@ -51,6 +51,11 @@ def pulse_rates(rates: Tensor, frame_rate: float, room: int) -> range:
     return range(first, min(first + room, inside[-1] + 2, len(rates)))
 
 
+def head_room(decoder: MusicgenForCausalLM) -> int:
+    """How many rates one head can read: a cosine and a sine of each."""
+    return int(decoder.config.hidden_size // decoder.config.num_attention_heads // 2)
+
+
 def keep_out(weight: torch.nn.Parameter, places: Tensor, dim: int) -> None:
     """Zeros at these places of a dimension, and none of them ever trained."""
     mask = torch.ones(weight.shape[dim])
@@ -85,7 +90,7 @@ def start_metronome(
     bridge.weight.copy_(torch.linalg.qr(torch.randn(width, text_width))[0])
     assert bridge.bias is not None
     bridge.bias.zero_()
-    covered = pulse_rates(rates, frame_rate, head_width // 2)
+    covered = pulse_rates(rates, frame_rate, head_room(decoder))
     if len(covered) == 0:
         return covered
     # A key reads a state through the bridge; its columns are orthonormal, so the transpose undoes it.

@@ -21,7 +21,12 @@ from mumu_training.data.music_words import plain_caption
 from mumu_training.data.vocabulary import tempo_word
 from mumu_training.generation.codec import codec_config
 from mumu_training.generation.export import load_part, save_part
-from mumu_training.generation.metronome import start_metronome
+from mumu_training.generation.metronome import (
+    head_room,
+    hold_metronome,
+    pulse_rates,
+    start_metronome,
+)
 from mumu_training.generation.music_model import (
     MusicModel,
     caption_batch,
@@ -31,9 +36,10 @@ from mumu_training.generation.music_model import (
 from mumu_training.generation.token_cache import encode_songs, read_cache, write_cache
 from mumu_training.loop import TrainingJob, run_training
 from mumu_training.recipe import Recipe
-from mumu_training.runs import hold
+from mumu_training.runs import START, hold
 from mumu_training.stage0.codec import AUDIO_PREFIX, wait_for_songs
-from mumu_training.stage0.text_encoder import load_reader
+from mumu_training.stage0.text_encoder import JOB as TEXT_JOB
+from mumu_training.stage0.text_encoder import load_reader, reader_of
 from mumu_training.text import PromptTokenizer
 
 
@@ -298,7 +304,17 @@ def run(recipe: Recipe, resume: bool = True) -> dict[str, float]:
 
 def start_from_reader(recipe: Recipe, model: MusicModel) -> None:
     """Give a fresh model what the `text` job learned, where the recipe has that job: the text encoder,
-    which stays as it is, and a metronome that reads its `clock`."""
+    which stays as it is, and a metronome that reads its `clock`.
+
+    A run that begins with a checkpoint (`start.begin`) gets both from there; they are only held.
+    """
+    if TEXT_JOB in recipe.jobs and (recipe.run_folder("music") / START).is_file():
+        fresh = reader_of(recipe)
+        hold(model.text_encoder.parameters())
+        room = head_room(model.decoder)
+        covered = pulse_rates(fresh.rates, fresh.frame_rate, room)
+        hold_metronome(model.decoder, model.enc_to_dec_proj, covered)
+        return
     reader = load_reader(recipe)
     if reader is None:
         return
