@@ -7,6 +7,7 @@ after the other, train what they should and nothing else, and that a checkpoint 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from transformers import HubertModel, MusicgenForConditionalGeneration
 
 from mumu_training.__main__ import main
 from mumu_training.checkpoint import read_checkpoint
+from mumu_training.estimate import count
 from mumu_training.loop import TrainingError, load_run
 from mumu_training.lora import merge_lora
 from mumu_training.models.mumu import Mumu, base_parameters, module_name, published_name
@@ -253,6 +255,11 @@ def test_only_named_parts_train(tiny: Recipe) -> None:
         assert parameter.requires_grad == name.startswith("iu_vivit."), name
     with pytest.raises(TrainingError, match=r"no part 'vivit' to train.*iu_vivit"):
         train_parts(mumu, ("vivit",))
+    job = tiny.job("stage3")
+    alone = replace(job, options={**job.options, "only": ["iu_vivit"]})
+    trained = sum(p.numel() for p in mumu.iu_vivit.parameters())
+    found = count(replace(tiny, jobs={**tiny.jobs, "stage3": alone}), "stage3")
+    assert found.trained == trained, "what estimate says"
 
 
 def test_finished_stages_are_not_run_again(tiny: Recipe) -> None:

@@ -22,7 +22,7 @@ from mumu_training.stage0.codec import codec_from_recipe
 from mumu_training.stage0.language import LanguageTeacher
 from mumu_training.stage0.media import DataError
 from mumu_training.stage0.music_decoder import build_model
-from mumu_training.stages.common import train_projector, train_understanding
+from mumu_training.stages.common import train_parts, train_projector, train_understanding
 
 JOBS = ("language", "audio", "image", "video", "codec", "music")
 _WARM = "stage1_adapters"
@@ -31,6 +31,9 @@ _WARM = "stage1_adapters"
 def _stage(recipe: Recipe, job: str) -> nn.Module:
     mumu = Mumu(recipe.components)
     options = recipe.job(job).options
+    if job == "stage3" and (only := tuple(options.get("only", ()))):
+        train_parts(mumu, only)
+        return mumu
     if job == "stage2":
         train_projector(mumu)
         rows = bool(options.get("token_rows", True))
@@ -46,9 +49,8 @@ def _stage(recipe: Recipe, job: str) -> nn.Module:
 
 
 def _adapters(recipe: Recipe) -> nn.Module:
-    mumu = Mumu(recipe.components).requires_grad_(False)
-    for part in (mumu.mu_mert, mumu.iu_vit, mumu.iu_vivit):
-        part.requires_grad_(True)
+    mumu = Mumu(recipe.components)
+    train_parts(mumu, ("mu_mert", "iu_vit", "iu_vivit"))
     return mumu
 
 

@@ -93,11 +93,10 @@ JOBS = tuple(_PARTS)
 # trains by itself.
 _FINISHED = ("llama.", "prefix_query.", *_ADAPTERS)
 _KEPT: Mapping[str, Callable[[Checkpoint], Weights]] = {
-    **{job: _PARTS[job] for job in ("image", "video", "codec", "audio", "music")},
+    **{job: _PARTS[job] for job in ("image", "video", "codec", "audio", "music", "stage2")},
     "language": _modules("mumu.", _FINISHED),
     "stage1": _modules("", _FINISHED),
     "stage3": _modules("", _FINISHED),
-    "stage2": _projector,
 }
 KEEPABLE = tuple(_KEPT)
 """Jobs whose result can be taken over as it is. The language model's is that of the last stage: with

@@ -51,9 +51,11 @@ def pulse_rates(rates: Tensor, frame_rate: float, room: int) -> range:
     return range(first, min(first + room, inside[-1] + 2, len(rates)))
 
 
-def head_room(decoder: MusicgenForCausalLM) -> int:
-    """How many rates one head can read: a cosine and a sine of each."""
-    return int(decoder.config.hidden_size // decoder.config.num_attention_heads // 2)
+def metronome_rates(decoder: MusicgenForCausalLM, rates: Tensor, frame_rate: float) -> range:
+    """Which of the rates a decoder's metronome covers: a head reads a cosine and a sine of each."""
+    config = decoder.config
+    room = config.hidden_size // config.num_attention_heads // 2
+    return pulse_rates(rates, frame_rate, room)
 
 
 def keep_out(weight: torch.nn.Parameter, places: Tensor, dim: int) -> None:
@@ -90,7 +92,7 @@ def start_metronome(
     bridge.weight.copy_(torch.linalg.qr(torch.randn(width, text_width))[0])
     assert bridge.bias is not None
     bridge.bias.zero_()
-    covered = pulse_rates(rates, frame_rate, head_room(decoder))
+    covered = metronome_rates(decoder, rates, frame_rate)
     if len(covered) == 0:
         return covered
     # A key reads a state through the bridge; its columns are orthonormal, so the transpose undoes it.
@@ -124,8 +126,10 @@ def hold_metronome(
     """Hold what the metronome reads with, and keep everything else out of the positions it reads.
 
     Args:
-        covered: the rates it covers, as `start_metronome` gave them.
+        covered: the rates it covers (`metronome_rates`); with none there is nothing to hold.
     """
+    if len(covered) == 0:
+        return
     body = decoder.model.decoder
     layer = body.layers[0]
     own = torch.tensor(list(covered), dtype=torch.long)

@@ -22,9 +22,8 @@ from mumu_training.data.vocabulary import tempo_word
 from mumu_training.generation.codec import codec_config
 from mumu_training.generation.export import load_part, save_part
 from mumu_training.generation.metronome import (
-    head_room,
     hold_metronome,
-    pulse_rates,
+    metronome_rates,
     start_metronome,
 )
 from mumu_training.generation.music_model import (
@@ -39,7 +38,7 @@ from mumu_training.recipe import Recipe
 from mumu_training.runs import START, hold
 from mumu_training.stage0.codec import AUDIO_PREFIX, wait_for_songs
 from mumu_training.stage0.text_encoder import JOB as TEXT_JOB
-from mumu_training.stage0.text_encoder import load_reader, reader_of
+from mumu_training.stage0.text_encoder import load_reader, positions_of
 from mumu_training.text import PromptTokenizer
 
 
@@ -309,10 +308,8 @@ def start_from_reader(recipe: Recipe, model: MusicModel) -> None:
     A run that begins with a checkpoint (`start.begin`) gets both from there; they are only held.
     """
     if TEXT_JOB in recipe.jobs and (recipe.run_folder("music") / START).is_file():
-        fresh = reader_of(recipe)
         hold(model.text_encoder.parameters())
-        room = head_room(model.decoder)
-        covered = pulse_rates(fresh.rates, fresh.frame_rate, room)
+        covered = metronome_rates(model.decoder, *positions_of(recipe))
         hold_metronome(model.decoder, model.enc_to_dec_proj, covered)
         return
     reader = load_reader(recipe)

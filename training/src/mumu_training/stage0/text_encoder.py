@@ -153,12 +153,17 @@ def batch_loss(model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]
     return total, right
 
 
-def reader_of(recipe: Recipe) -> CaptionReader:
-    """The text encoder of a recipe with its heads, freshly initialised."""
+def positions_of(recipe: Recipe) -> tuple[Tensor, float]:
+    """The rates of the music decoder's positions (falling, radians a frame `[rates]`), and its frames a
+    second."""
     music = recipe.component("music_decoder")
     rates = position_rates(int(music["hidden_size"]), float(music.get("position_base", 10_000)))
-    frame_rate = codec_config(recipe.component("codec")).frame_rate
-    return CaptionReader(recipe.component("text_encoder"), rates, float(frame_rate))
+    return rates, float(codec_config(recipe.component("codec")).frame_rate)
+
+
+def reader_of(recipe: Recipe) -> CaptionReader:
+    """The text encoder of a recipe with its heads, freshly initialised."""
+    return CaptionReader(recipe.component("text_encoder"), *positions_of(recipe))
 
 
 def run(recipe: Recipe, resume: bool = True) -> None:

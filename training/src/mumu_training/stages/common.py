@@ -74,8 +74,7 @@ def hide_states(mumu: Mumu, share: float) -> None:
 
 def train_projector(mumu: Mumu) -> None:
     """The output projector; the token rows come with `train_token_rows`."""
-    mumu.requires_grad_(False)
-    mumu.output_projector.requires_grad_(True)
+    train_parts(mumu, ("output_projector",))
 
 
 def train_token_rows(mumu: Mumu, audio_ids: list[int]) -> list[RowMask]:
