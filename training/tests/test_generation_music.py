@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from transformers import EncodecModel, MusicgenForConditionalGeneration
 from transformers.models.musicgen.modeling_musicgen import (
@@ -26,7 +27,12 @@ from mumu_training.generation.music_model import (
     whole_model,
 )
 from mumu_training.generation.sample import figures
-from mumu_training.generation.token_cache import from_first_beat, read_cache, write_cache
+from mumu_training.generation.token_cache import (
+    encode_songs,
+    from_first_beat,
+    read_cache,
+    write_cache,
+)
 from mumu_training.loop import TrainingJob, restore_model, run_training
 from mumu_training.recipe import JobSettings
 from mumu_training.stage0.music_decoder import (
@@ -316,6 +322,33 @@ def test_codes_begin_with_the_first_beat() -> None:
     early = from_first_beat(replace(record, beats=[0.0, 0.5]), wave, 16000)
     assert early[:320].tolist() == [0.0] * 320
     assert early[321] == 1
+
+
+def test_two_processes_encode_what_one_does(tmp_path: Path) -> None:
+    """A codec with weight norms can't be pickled; the processes get its weights."""
+    rng = np.random.default_rng(2)
+    records = []
+    for name in ("a", "b", "c"):
+        soundfile.write(tmp_path / f"{name}.wav", 0.1 * rng.standard_normal(8000), 16000)
+        records.append(replace(_record(name), path=f"{name}.wav"))
+    codec = tiny_codec()
+    alone = encode_songs(codec, tmp_path, records)
+    together = encode_songs(codec, tmp_path, records, processes=2)
+    assert list(together) == ["a", "b", "c"]
+    for name, codes in alone.items():
+        assert codes.shape[0] == BOOKS
+        np.testing.assert_array_equal(together[name], codes)
+
+
+def test_full_captions_are_with_and_without_the_key() -> None:
+    codes = {"long": np.zeros((BOOKS, 90), dtype=np.uint16)}
+    songs = SongCodes([_record("long")], codes, _Letters(), 25, 20, 32)
+    rng = np.random.default_rng(4)
+    captions = [songs.caption(songs.records[0], rng, 1.0) for _ in range(60)]
+    with_key = "a fast happy rock piece in C major with piano at 120 bpm"
+    without = "a fast happy rock piece in a major key with piano at 120 bpm"
+    assert set(captions) == {with_key, without}
+    assert 15 < captions.count(without) < 45
 
 
 def test_wishes_made_from_songs_are_true_of_them() -> None:

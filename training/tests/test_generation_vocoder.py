@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from torch import nn
 from transformers import EncodecModel
 
-from mumu_training.generation.codec import codec_config, run_part
+from mumu_training.generation.codec import codec_config, decode_codes, encode_song, run_part
+from mumu_training.generation.decoder_fit import Leaks, fit_decoder
+from mumu_training.generation.quantizer import refit_codebooks
 from mumu_training.generation.vocoder_start import (
     band_centres,
     fit_logarithm,
@@ -24,8 +26,8 @@ from mumu_training.loop import trainable_state
 RATE, HOP, BANDS = 16000, 640, 84
 
 
-@pytest.fixture(scope="module")
-def codec() -> EncodecModel:
+def vocoder() -> EncodecModel:
+    """A codec with a vocoder's start; its codebooks are random."""
     torch.manual_seed(3)
     component = {
         "sampling_rate": RATE,
@@ -47,6 +49,11 @@ def codec() -> EncodecModel:
     start_as_vocoder(model, np.full(BANDS, 0.02))
     freeze_oscillators(model)
     return model
+
+
+@pytest.fixture(scope="module")
+def codec() -> EncodecModel:
+    return vocoder()
 
 
 @torch.inference_mode()
@@ -132,3 +139,70 @@ def test_bands_are_semitones_of_equal_temperament() -> None:
     assert np.all(np.diff(centres) > 0)
     assert np.abs(centres - 440).min() < 1e-9
     assert centres[-1] < RATE / 2
+
+
+def semitones(*numbers: int, seconds: float = 2.0) -> NDArray[np.float32]:
+    """Steady tones together, by MIDI number."""
+    time = np.arange(round(seconds * RATE)) / RATE
+    hertz = 440 * 2 ** ((np.array(numbers) - 69) / 12)
+    return (0.05 * np.sin(2 * np.pi * hertz[:, None] * time).sum(axis=0)).astype(np.float32)
+
+
+def beside(wave: NDArray[np.float32], numbers: NDArray[np.int64]) -> float:
+    """Share of the energy that is nearer to a neighbour of these notes, a semitone off, than to them."""
+    steady = wave[RATE // 4 : 3 * RATE // 4]
+    spectrum = np.abs(np.fft.rfft(steady * np.hanning(len(steady)))) ** 2
+    with np.errstate(divide="ignore"):
+        pitch = 69 + 12 * np.log2(np.fft.rfftfreq(len(steady), 1 / RATE) / 440)
+    off = np.abs(pitch[:, None] - numbers).min(axis=1)
+    return float(spectrum[(off > 0.5) & (off < 2.5)].sum() / spectrum.sum())
+
+
+def band_of(number: int) -> int:
+    """Place of a semitone among the bands."""
+    return int(np.abs(band_centres(BANDS, RATE) - 440 * 2 ** ((number - 69) / 12)).argmin())
+
+
+def test_leaks_are_beside_a_note_and_not_in_it(codec: EncodecModel) -> None:
+    """The neighbours of C4 in 80 ms are down by much more in 256; two notes a whole tone apart both stay,
+    and so does noise above the notes."""
+    leaks = Leaks(codec)
+    inside = slice(10, 40)
+    alone = leaks.of(semitones(60))[:, inside].mean(axis=1)
+    place = band_of(60)
+    assert alone[place] > -0.05
+    assert alone[place - 1] < -0.5
+    assert alone[place + 1] < -0.5
+    both = leaks.of(semitones(60, 62))[:, inside].mean(axis=1)
+    assert min(both[place], both[place + 2]) > -0.2
+    assert both[place + 1] < -0.3
+    noise = 0.1 * np.random.default_rng(0).standard_normal(2 * RATE).astype(np.float32)
+    assert (leaks.of(noise)[leaks.tones.stop :] == 0).all()
+
+
+def test_a_fitted_decoder_plays_notes_without_their_neighbours(codec: EncodecModel) -> None:
+    """Fitted to chords it leaves less beside their notes; nothing but its first convolution changes."""
+    torch.manual_seed(4)
+    rng = np.random.default_rng(6)
+    notes = [48 + rng.permutation(8)[:3] * 3 for _ in range(30)]
+    chords = [semitones(*numbers, seconds=1.0) for numbers in notes]
+    with torch.inference_mode():
+        latents = [
+            run_part(codec, codec.encoder, torch.from_numpy(chord)[None, None])[0]
+            for chord in chords
+        ]
+    fitted = vocoder()
+    refit_codebooks(fitted.quantizer, torch.cat(latents, dim=1).T)
+    kept = {name: value.clone() for name, value in fitted.state_dict().items()}
+
+    def fuzz() -> float:
+        made = (decode_codes(fitted, encode_song(fitted, chord)) for chord in chords)
+        return float(np.mean([beside(*pair) for pair in zip(made, notes, strict=True)]))
+
+    before = fuzz()
+    error, left = fit_decoder(fitted, chords, 1.0)
+    assert left < 0.5 * error
+    assert fuzz() < 0.5 * before
+    for name, value in fitted.state_dict().items():
+        if not name.startswith("decoder.layers.0."):
+            assert torch.equal(value, kept[name]), name

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import EncodecModel
+from torch import Tensor
+from transformers import EncodecConfig, EncodecModel
 
 from mumu_training.data.manifest import MusicRecord
 from mumu_training.generation.codec import encode_songs_together
@@ -45,12 +46,30 @@ def encode_songs(
 
     One song at a time is fastest (it stays in a core's cache), and several `processes` help.
     """
-    groups = [list(records[first : first + 100]) for first in range(0, len(records), 100)]
+    size = max(1, min(100, -(-len(records) // processes)))
+    groups = [list(records[first : first + size]) for first in range(0, len(records), size)]
     if processes == 1 or len(groups) < 2:
         return _gathered((_encode_group(codec, folder, g) for g in groups), len(records))
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-        parts = pool.map(_encode_group, repeat(codec), repeat(folder), groups)
+    # A codec with weight norms can't be pickled: every process builds its own.
+    own = (codec.config, codec.state_dict())
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, spawn, _take_codec, own) as pool:
+        parts = pool.map(_encode_by_own, repeat(folder), groups)
         return _gathered(parts, len(records))
+
+
+_own: list[EncodecModel] = []
+"""The codec of a process of the pool."""
+
+
+def _take_codec(config: EncodecConfig, state: Mapping[str, Tensor]) -> None:
+    codec = EncodecModel(config)
+    codec.load_state_dict(state)
+    _own.append(codec.eval())
+
+
+def _encode_by_own(folder: Path, records: Sequence[MusicRecord]) -> dict[str, NDArray[np.uint16]]:
+    return _encode_group(_own[0], folder, records)
 
 
 def _gathered(

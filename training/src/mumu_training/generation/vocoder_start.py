@@ -63,13 +63,18 @@ def band_centres(bands: int, rate: int) -> NDArray[np.float64]:
     """Hertz `[bands]`: a few below G2, then semitones of equal temperament (A4 is 440 Hz) for two
     thirds of the bands (five octaves at most), the rest spaced evenly in pitch up to 0.475 of the
     rate: who plays is heard from what lies above the notes, so a third of the bands is there."""
-    low = max(1, bands // 28)
-    tones = min(60, bands * 2 // 3)
-    high = bands - low - tones
+    own = tone_bands(bands)
+    low, tones, high = own.start, len(own), bands - own.stop
     semitones = 440 * 2 ** ((np.arange(tones) - 26) / 12)
     below = np.linspace(50, semitones[0] * 0.93, low)
     above = np.geomspace(semitones[-1] * 1.07, 0.475 * rate, high)
     return np.concatenate((below, semitones, above))
+
+
+def tone_bands(bands: int) -> range:
+    """Which of the bands are semitones."""
+    low = max(1, bands // 28)
+    return range(low, low + min(60, bands * 2 // 3))
 
 
 def band_window(hertz: float, taps: int, rate: int) -> NDArray[np.float64]:
@@ -79,6 +84,15 @@ def band_window(hertz: float, taps: int, rate: int) -> NDArray[np.float64]:
     start = (taps - length) // 2
     window[start : start + length] = np.hanning(length)
     return window * 2 / window.sum()
+
+
+def band_basis(
+    hertz: NDArray[np.float64], windows: NDArray[np.float64], rate: int
+) -> NDArray[np.complex128]:
+    """What frames are multiplied with to look at bands, `[taps, bands]`, for a window `[taps]` each."""
+    taps = windows.shape[1]
+    time = (np.arange(taps) - taps / 2) / rate
+    return np.asarray((windows * np.exp(-2j * math.pi * hertz[:, None] * time)).T)
 
 
 def _rectified(magnitude: NDArray[np.float64], phases: int = 24) -> NDArray[np.float64]:
@@ -277,7 +291,7 @@ def _still(codec: EncodecModel) -> None:
                 parameter.zero_()
 
 
-def _settle(codec: EncodecModel) -> None:
+def settle(codec: EncodecModel) -> None:
     """Silent rows get a norm of zero and a direction: half precision would lose the tiny ones, and a
     weight norm divides by the row's norm."""
     own = dict(codec.named_parameters())
@@ -301,7 +315,7 @@ def start_as_vocoder(codec: EncodecModel, strength: NDArray[np.float64]) -> None
     fit = fit_logarithm()
     start_encoder(codec, strength, fit)
     start_decoder(codec, strength, fit)
-    _settle(codec)
+    settle(codec)
 
 
 def freeze_oscillators(codec: EncodecModel) -> None:
@@ -321,12 +335,10 @@ def band_strength(
     tells one instrument from another.
     """
     taps = 2 * hop
-    time = (np.arange(taps) - taps / 2) / rate
     rows = []
     centres = band_centres(bands, rate)
-    basis = np.stack(
-        [band_window(f, taps, rate) * np.exp(-2j * math.pi * f * time) for f in centres], axis=1
-    )
+    windows = np.stack([band_window(f, taps, rate) for f in centres])
+    basis = band_basis(centres, windows, rate)
     for song in songs:
         frames = np.lib.stride_tricks.sliding_window_view(song.astype(np.float64), taps)[:: 2 * hop]
         rows.append(np.abs(frames @ basis))

@@ -21,6 +21,7 @@ from mumu_training.generation.codec import (
     run_part,
     whole_hops,
 )
+from mumu_training.generation.decoder_fit import fit_decoder
 from mumu_training.generation.export import save_part
 from mumu_training.generation.losses import SpectralLoss, wave_loss
 from mumu_training.generation.measures import log_spectral_distance, onset_f1, si_sdr
@@ -181,8 +182,18 @@ def run(recipe: Recipe, resume: bool = True) -> dict[str, float]:
     if songs := int(options.get("refit_songs", 0)):
         torch.manual_seed(recipe.seed)
         left = refit_codebooks(codec.quantizer, latents_of(codec, bank, songs))
-        figures = {**figures, **measure_codec(codec, valid_bank, int(options["valid_songs"]))}
         print(f"codec: codebooks refitted, {left:.1%} of the latents' variance left", flush=True)
+    if songs := int(options.get("fit_songs", 0)):
+        own = (bank.song(index) for index in range(min(songs, len(bank))))
+        before, after = fit_decoder(codec, own, float(options.get("sharpness", 0.5)))
+        print(
+            f"codec: decoder fitted, error of its latents {before:.3f} -> {after:.3f}", flush=True
+        )
+    if options.get("refit_songs") or options.get("fit_songs"):
+        figures = {
+            **figures,
+            **measure_codec(codec, valid_bank, int(options.get("valid_songs", 12))),
+        }
         print(
             "codec:", " ".join(f"{key} {value:.3g}" for key, value in figures.items()), flush=True
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -123,10 +123,14 @@ class SongCodes:
         self._longest = longest
 
     def caption(self, record: MusicRecord, rng: np.random.Generator, full: float) -> str:
-        """The full caption with probability `full`, else the plain caption of some of what is known
-        (what an answer carries) or, now and then, one in other words."""
+        """The full caption with probability `full` (half of them without the key, which no scene calls
+        for), else the plain caption of some of what is known (what an answer carries) or, now and
+        then, one in other words."""
         if rng.random() < full:
-            return full_caption(record.attributes)
+            known = asdict(record.attributes)
+            if rng.random() < 0.5:
+                del known["key"]
+            return full_caption(known)
         if rng.random() < 0.25:
             return music_caption(record.attributes, rng)
         return plain_caption(some_of(record.attributes, rng))
@@ -183,9 +187,9 @@ class SongCodes:
 
 def some_of(attributes: MusicAttributes, rng: np.random.Generator) -> dict[str, Any]:
     """Some of a song's attributes, as wishes name them; the tempo mostly in beats a minute."""
-    keep = {"tempo": 0.9, "mood": 0.6, "style": 0.8, "instrument": 0.9, "mode": 0.4}
+    keep = {"tempo": 0.9, "mood": 0.6, "style": 0.8, "instrument": 0.9, "mode": 0.5}
     wish = {n: getattr(attributes, n) for n, chance in keep.items() if rng.random() < chance}
-    if "mode" in wish and rng.random() < 0.6:
+    if "mode" in wish and rng.random() < 0.5:
         wish["key"] = attributes.key
     if rng.random() < 0.3:
         wish["metre"] = attributes.metre
