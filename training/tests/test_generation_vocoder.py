@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from transformers import EncodecModel
 from mumu_training.generation.codec import codec_config, decode_codes, encode_song, run_part
 from mumu_training.generation.decoder_fit import Leaks, fit_decoder
 from mumu_training.generation.quantizer import refit_codebooks
+from mumu_training.generation.sample import DEFAULT_RECIPE
 from mumu_training.generation.vocoder_start import (
     band_centres,
     fit_logarithm,
@@ -22,6 +24,9 @@ from mumu_training.generation.vocoder_start import (
     steady_oscillator,
 )
 from mumu_training.loop import trainable_state
+from mumu_training.recipe import RecipeError, load_recipe
+from mumu_training.stage0.codec import latents_of
+from mumu_training.stage0.codec import run as train_codec
 
 RATE, HOP, BANDS = 16000, 640, 84
 
@@ -186,13 +191,8 @@ def test_a_fitted_decoder_plays_notes_without_their_neighbours(codec: EncodecMod
     rng = np.random.default_rng(6)
     notes = [48 + rng.permutation(8)[:3] * 3 for _ in range(30)]
     chords = [semitones(*numbers, seconds=1.0) for numbers in notes]
-    with torch.inference_mode():
-        latents = [
-            run_part(codec, codec.encoder, torch.from_numpy(chord)[None, None])[0]
-            for chord in chords
-        ]
     fitted = vocoder()
-    refit_codebooks(fitted.quantizer, torch.cat(latents, dim=1).T)
+    refit_codebooks(fitted.quantizer, latents_of(codec, chords))
     kept = {name: value.clone() for name, value in fitted.state_dict().items()}
 
     def fuzz() -> float:
@@ -206,3 +206,12 @@ def test_a_fitted_decoder_plays_notes_without_their_neighbours(codec: EncodecMod
     for name, value in fitted.state_dict().items():
         if not name.startswith("decoder.layers.0."):
             assert torch.equal(value, kept[name]), name
+
+
+def test_only_a_vocoder_is_fitted() -> None:
+    """Any other codec's first convolution has other things in those rows."""
+    recipe = load_recipe(DEFAULT_RECIPE)
+    job = recipe.jobs["codec"]
+    other = replace(job, options={**job.options, "start": "transform"})
+    with pytest.raises(RecipeError, match="fit_songs needs start: vocoder"):
+        train_codec(replace(recipe, jobs={**recipe.jobs, "codec": other}))

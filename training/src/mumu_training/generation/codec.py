@@ -76,6 +76,13 @@ def whole_hops(wave: Tensor, hop: int) -> Tensor:
     return nn.functional.pad(wave, (0, -wave.shape[-1] % hop))
 
 
+@torch.no_grad()
+def encode_latents(codec: EncodecModel, song: NDArray[np.float32]) -> Tensor:
+    """What the encoder makes of one mono song `[samples]`, before quantisation: `[1, D, frames]`."""
+    wave = whole_hops(torch.from_numpy(song)[None, None], codec.config.hop_length)
+    return run_part(codec, codec.encoder, wave)
+
+
 @torch.inference_mode()
 def encode_song(codec: EncodecModel, samples: NDArray[np.float32]) -> NDArray[np.uint16]:
     """Codes `[codebooks, frames]` of one mono song `[samples]` at the codec's rate."""

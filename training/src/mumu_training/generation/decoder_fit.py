@@ -20,12 +20,12 @@ from scipy.ndimage import maximum_filter1d
 from torch import Tensor
 from transformers import EncodecModel
 
-from mumu_training.generation.codec import run_part, whole_hops
+from mumu_training.generation.codec import encode_latents
 from mumu_training.generation.codec_start import _bias, _inner, _set
 from mumu_training.generation.vocoder_start import (
     band_basis,
     band_centres,
-    band_window,
+    band_windows,
     fit_logarithm,
     settle,
     tone_bands,
@@ -43,19 +43,17 @@ _RIDGE = 1e-3
 """Of the mean square of a latent."""
 
 
-def magnitudes(
-    song: NDArray[np.float32], windows: NDArray[np.float64], hertz: Floats, hop: int, rate: int
-) -> Floats:
+def magnitudes(song: NDArray[np.float32], basis: NDArray[np.complex128], hop: int) -> Floats:
     """Logarithm of each band's magnitude `[bands, frames]`, frames centred in their hops.
 
-    `windows` `[bands, taps]` is each band's, `taps` even and at least two hops.
+    `basis` `[taps, bands]` (`band_basis`) has an even number of taps, at least two hops.
     """
-    taps = windows.shape[1]
+    taps = len(basis)
     frames = -(-len(song) // hop)
     before = (taps - hop) // 2
     padded = np.pad(song.astype(np.float64), (before, taps + hop))
     view = np.lib.stride_tricks.sliding_window_view(padded, taps)[::hop][:frames]
-    return np.asarray(np.log(np.abs(view @ band_basis(hertz, windows, rate)) + 1e-5).T)
+    return np.asarray(np.log(np.abs(view @ basis) + 1e-5).T)
 
 
 def below_the_loudest(levels: Floats) -> Floats:
@@ -68,19 +66,18 @@ class Leaks:
 
     def __init__(self, codec: EncodecModel) -> None:
         config = codec.config
-        self.rate, self.hop, bands = config.sampling_rate, config.hop_length, config.hidden_size
-        self.hertz = band_centres(bands, self.rate)
+        rate, self.hop, bands = config.sampling_rate, config.hop_length, config.hidden_size
+        hertz, taps = band_centres(bands, rate), 2 * self.hop
         self.tones = tone_bands(bands)
-        taps = 2 * self.hop
-        self.short = np.stack([band_window(f, taps, self.rate) for f in self.hertz])
-        window = np.hanning(max(taps, round(LONG_SECONDS * self.rate) // 2 * 2))
-        self.long = np.tile(window * 2 / window.sum(), (bands, 1))
+        self.short = band_basis(hertz, band_windows(hertz, taps, rate), rate)
+        window = np.hanning(max(taps, round(LONG_SECONDS * rate) // 2 * 2))
+        self.long = band_basis(hertz, (window * 2 / window.sum())[None], rate)
 
     def of(self, song: NDArray[np.float32]) -> Floats:
         """What leaks add, as negative nepers `[bands, frames]`: how much further below its neighbours a
         band is in the long window than in the codec's own. Above the notes and below them nothing."""
-        near = below_the_loudest(magnitudes(song, self.short, self.hertz, self.hop, self.rate))
-        true = below_the_loudest(magnitudes(song, self.long, self.hertz, self.hop, self.rate))
+        near = below_the_loudest(magnitudes(song, self.short, self.hop))
+        true = below_the_loudest(magnitudes(song, self.long, self.hop))
         found = np.clip(true - near, DEEPEST, 0.0)
         found[: self.tones.start] = 0.0
         found[self.tones.stop :] = 0.0
@@ -117,8 +114,7 @@ def fit_decoder(
     products = torch.zeros(size, bands, dtype=torch.float64)
     count, before, power = 0, 0.0, 0.0
     for song in songs:
-        wave = whole_hops(torch.from_numpy(song)[None, None], config.hop_length)
-        true = run_part(codec, codec.encoder, wave)
+        true = encode_latents(codec, song)
         coded = codec.quantizer.decode(codec.quantizer.encode(true, config.target_bandwidths[-1]))
         goal = true[0].double() + sharpness / slope * torch.from_numpy(leaks.of(song))
         rows = in_context(coded[0], frames)

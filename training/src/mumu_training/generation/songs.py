@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +51,10 @@ class SongBank:
             samples = load_song(self._folder / self.records[index].path, self.rate)
             self._kept[index] = np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16)
         return (self._kept[index] / np.float32(32767)).astype(np.float32)
+
+    def first(self, count: int) -> Iterator[FloatArray]:
+        """The first `count` songs, or all where there are fewer, one after another."""
+        return (self.song(index) for index in range(min(count, len(self))))
 
     def crop(self, rng: np.random.Generator, length: int) -> FloatArray:
         """A random stretch `[length]` of a random song; a shorter song is padded with silence."""

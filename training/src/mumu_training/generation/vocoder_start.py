@@ -86,10 +86,16 @@ def band_window(hertz: float, taps: int, rate: int) -> NDArray[np.float64]:
     return window * 2 / window.sum()
 
 
+def band_windows(hertz: NDArray[np.float64], taps: int, rate: int) -> NDArray[np.float64]:
+    """The window of each band `[bands, taps]`."""
+    return np.stack([band_window(f, taps, rate) for f in hertz])
+
+
 def band_basis(
     hertz: NDArray[np.float64], windows: NDArray[np.float64], rate: int
 ) -> NDArray[np.complex128]:
-    """What frames are multiplied with to look at bands, `[taps, bands]`, for a window `[taps]` each."""
+    """What frames are multiplied with to look at bands, `[taps, bands]`; `windows` are each band's
+    `[bands, taps]` or one for all `[1, taps]`."""
     taps = windows.shape[1]
     time = (np.arange(taps) - taps / 2) / rate
     return np.asarray((windows * np.exp(-2j * math.pi * hertz[:, None] * time)).T)
@@ -337,8 +343,7 @@ def band_strength(
     taps = 2 * hop
     rows = []
     centres = band_centres(bands, rate)
-    windows = np.stack([band_window(f, taps, rate) for f in centres])
-    basis = band_basis(centres, windows, rate)
+    basis = band_basis(centres, band_windows(centres, taps, rate), rate)
     for song in songs:
         frames = np.lib.stride_tricks.sliding_window_view(song.astype(np.float64), taps)[:: 2 * hop]
         rows.append(np.abs(frames @ basis))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import EncodecModel
 
@@ -17,9 +18,8 @@ from mumu_training.generation.codec import (
     CodecForTraining,
     codec_config,
     decode_codes,
+    encode_latents,
     encode_song,
-    run_part,
-    whole_hops,
 )
 from mumu_training.generation.decoder_fit import fit_decoder
 from mumu_training.generation.export import save_part
@@ -72,7 +72,7 @@ def codec_from_recipe(
         raise RecipeError(f"the codec's start is {kind!r}; it can be transform or vocoder")
     if bank is None:
         raise ValueError("a vocoder start needs songs")
-    songs = [bank.song(index) for index in range(min(40, len(bank)))]
+    songs = list(bank.first(40))
     strength = band_strength(songs, config.hidden_size, config.hop_length, config.sampling_rate)
 
     def start(codec: EncodecModel) -> None:
@@ -117,8 +117,7 @@ def measure_codec(codec: EncodecModel, bank: SongBank, songs: int) -> dict[str, 
     """Round trips of whole songs through transformers' own encode and decode."""
     rows = []
     used = np.zeros((codec.config.num_quantizers, codec.config.codebook_size), dtype=bool)
-    for index in range(min(songs, len(bank))):
-        true = bank.song(index)
+    for true in bank.first(songs):
         codes = encode_song(codec, true)
         for level, row in enumerate(codes):
             used[level, row] = True
@@ -143,6 +142,8 @@ def run(recipe: Recipe, resume: bool = True) -> dict[str, float]:
     """Train the `codec` job; writes `final.safetensors` and `config.json` beside it."""
     settings = recipe.job("codec")
     options = settings.options
+    if options.get("fit_songs") and options.get("start") != "vocoder":
+        raise RecipeError("the codec's fit_songs needs start: vocoder")
     config = codec_config(recipe.component("codec"))
     records = wait_for_songs(
         recipe.data, "train", int(options.get("least_songs", 1)), float(options.get("patience", 0))
@@ -181,11 +182,10 @@ def run(recipe: Recipe, resume: bool = True) -> dict[str, float]:
     codec = model.codec.eval()
     if songs := int(options.get("refit_songs", 0)):
         torch.manual_seed(recipe.seed)
-        left = refit_codebooks(codec.quantizer, latents_of(codec, bank, songs))
+        left = refit_codebooks(codec.quantizer, latents_of(codec, bank.first(songs)))
         print(f"codec: codebooks refitted, {left:.1%} of the latents' variance left", flush=True)
     if songs := int(options.get("fit_songs", 0)):
-        own = (bank.song(index) for index in range(min(songs, len(bank))))
-        before, after = fit_decoder(codec, own, float(options.get("sharpness", 0.5)))
+        before, after = fit_decoder(codec, bank.first(songs), float(options.get("sharpness", 0.5)))
         print(
             f"codec: decoder fitted, error of its latents {before:.3f} -> {after:.3f}", flush=True
         )
@@ -201,11 +201,6 @@ def run(recipe: Recipe, resume: bool = True) -> dict[str, float]:
     return figures
 
 
-@torch.inference_mode()
-def latents_of(codec: EncodecModel, bank: SongBank, songs: int) -> Tensor:
-    """What the encoder makes of the first songs of a bank, `[frames, D]`."""
-    rows = []
-    for index in range(min(songs, len(bank))):
-        wave = whole_hops(torch.from_numpy(bank.song(index))[None, None], codec.config.hop_length)
-        rows.append(run_part(codec, codec.encoder, wave)[0].T)
-    return torch.cat(rows)
+def latents_of(codec: EncodecModel, songs: Iterable[NDArray[np.float32]]) -> Tensor:
+    """What the encoder makes of songs, `[frames, D]`."""
+    return torch.cat([encode_latents(codec, song)[0].T for song in songs])
