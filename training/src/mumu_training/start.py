@@ -4,6 +4,9 @@
 folder (`start.safetensors`), and the training loop lays them over a model that has no checkpoint of
 its own yet; `keep` says which jobs are not to train again: theirs become the job's result. The
 tokenizer is taken over in any case, since the weights know no other.
+
+The music side may be smaller in the recipe than in the checkpoint (`generation.resize`): a vocoder codec
+in other strides, a music decoder with fewer feed-forward neurons.
 """
 
 from __future__ import annotations
@@ -14,8 +17,11 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from transformers import EncodecModel
 
 from mumu_training.checkpoint import TOKENIZER, Checkpoint, read_checkpoint
+from mumu_training.generation.codec import TRAINING_BUFFERS, codec_config
+from mumu_training.generation.resize import narrower, other_strides
 from mumu_training.lora import merge_lora
 from mumu_training.models.mumu import module_name
 from mumu_training.recipe import Recipe
@@ -122,12 +128,43 @@ def begin(
     tokenizer = recipe.run_folder("tokenizer")
     tokenizer.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(folder / TOKENIZER, tokenizer / TOKENIZER)
+    checkpoint = fitted(checkpoint, recipe)
     for job in jobs:
         _put(recipe, job, START, _PARTS[job](checkpoint))
         print(f"{job}: begins with the weights in {folder.name}", flush=True)
     for job in keep:
         _keep(recipe, job, checkpoint)
         print(f"{job}: kept from {folder.name}", flush=True)
+
+
+def fitted(checkpoint: Checkpoint, recipe: Recipe) -> Checkpoint:
+    """The checkpoint with its music side in the recipe's shapes, where those are smaller.
+
+    Raises TrainingError when the codec can't be had in the recipe's shape, or the recipe's music
+    decoder has more neurons than the checkpoint's.
+    """
+    tensors = dict(checkpoint.tensors)
+    own, wanted = checkpoint.metadata["components"], recipe.components
+    try:
+        if own.get("codec") != wanted.get("codec") and "codec" in own and "codec" in wanted:
+            prefix = "generation_model.audio_encoder."
+            codec = EncodecModel(codec_config(own["codec"]))
+            codec.load_state_dict(checkpoint.part(prefix), strict=False)
+            made = other_strides(codec.float(), codec_config(wanted["codec"])).state_dict()
+            kept = {n: t for n, t in tensors.items() if not n.startswith(prefix)}
+            tensors = kept | {
+                prefix + name: value
+                for name, value in made.items()
+                if not name.endswith(TRAINING_BUFFERS)
+            }
+        if "music_decoder" in own and "music_decoder" in wanted:
+            prefix = "generation_model.decoder."
+            width = int(wanted["music_decoder"]["ffn_dim"])
+            cut = narrower(checkpoint.part(prefix), width)
+            tensors |= {prefix + name: value for name, value in cut.items()}
+    except ValueError as error:
+        raise TrainingError(f"the checkpoint does not fit the recipe: {error}") from error
+    return Checkpoint(checkpoint.metadata, tensors)
 
 
 def _put(recipe: Recipe, job: str, name: str, tensors: Weights) -> None:

@@ -16,6 +16,8 @@ larger and go as pairs +c and -c, whose ELUs' difference is odd and close to 2c.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
@@ -82,8 +84,27 @@ def _quiet(module: nn.Module) -> None:
                 parameter.data.mul_(0.1 if parameter.ndim > 1 else 0.0)
 
 
-def carry_down(layers: nn.ModuleList, scale: float) -> int:
-    """Let every stage but the last carry the samples (times `scale`) on as channels; how many."""
+def later_steps(strides: list[int], samples: int) -> list[int]:
+    """How many of its own steps later each of these stages (the widest steps last) has to look for
+    all to look `samples` later (earlier where negative).
+
+    Raises ValueError when their kernels of two strides don't reach that far.
+    """
+    sizes = [math.prod(strides[:place]) for place in range(len(strides))]
+    steps, left = [], samples
+    for stride, size in zip(reversed(strides), reversed(sizes), strict=True):
+        most_late, most_early = stride // 2, stride - stride // 2
+        step = max(-most_early, min(most_late, round(left / size)))
+        steps.append(step)
+        left -= step * size
+    if left:
+        raise ValueError(f"stages of strides {strides} can't look {samples} samples later")
+    return steps[::-1]
+
+
+def carry_down(layers: nn.ModuleList, scale: float, later: int = 0) -> int:
+    """Let every stage but the last carry the samples (times `scale`) on as channels; how many. They
+    are those of `later` samples on."""
     stages = [_inner(layer) for layer in layers if isinstance(layer, EncodecConv1d)]
     first, downs = stages[0], stages[1:-1]
     weight, bias = first.weight.clone(), _bias(first).clone()
@@ -91,9 +112,10 @@ def carry_down(layers: nn.ModuleList, scale: float) -> int:
     weight[0, 0, first.kernel_size[0] // 2] = scale
     _set(first, weight, bias)
     carried = 1
-    for convolution in downs[:-1]:
+    steps = later_steps([convolution.stride[0] for convolution in downs[:-1]], later)
+    for convolution, more in zip(downs[:-1], steps, strict=True):
         stride = convolution.stride[0]
-        left = stride - stride // 2
+        left = stride - stride // 2 + more
         weight, bias = convolution.weight.clone(), _bias(convolution).clone()
         weight[: carried * stride], bias[: carried * stride] = 0.0, 0.0
         for step in range(stride):
@@ -145,13 +167,16 @@ def _start_decoder(layers: nn.ModuleList, hop: int, latent: int) -> None:
     carry_up(layers, carried, _SAMPLE_SCALE)
 
 
-def carry_up(layers: nn.ModuleList, carried: int, scale: float) -> None:
-    """Let every stage after the first turn its channels of samples (times `scale`) back into time."""
+def carry_up(layers: nn.ModuleList, carried: int, scale: float, later: int = 0) -> None:
+    """Let every stage after the first turn its channels of samples (times `scale`) back into time,
+    `later` samples later."""
     ups = [_inner(layer) for layer in layers if isinstance(layer, EncodecConvTranspose1d)]
     last = _inner(layers[-1])
-    for convolution in ups[1:]:
+    strides = [convolution.stride[0] for convolution in ups[1:]]
+    steps = later_steps(strides[::-1], later)[::-1]
+    for convolution, more in zip(ups[1:], steps, strict=True):
         stride = convolution.stride[0]
-        left = stride - stride // 2
+        left = stride - stride // 2 + more
         fewer = carried // stride
         weight, bias = convolution.weight.clone(), _bias(convolution).clone()
         weight[:, :fewer], bias[:fewer] = 0.0, 0.0

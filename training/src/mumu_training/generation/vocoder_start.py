@@ -44,7 +44,7 @@ from mumu_training.generation.codec_start import (
 from mumu_training.runs import hold
 
 PHASES = 3
-_SAMPLE_SCALE = 0.02
+SAMPLE_SCALE = 0.02
 _RAW = 0.002
 """Band signals leave the convolution this small, so that what the LSTM's skip adds stays linear."""
 _GAINS = (0.5, 6.0, 90.0)
@@ -136,7 +136,7 @@ def fit_logarithm() -> LogFit:
     return LogFit(solution[:-1] * scale, -1.0, 1 / scale, float(solution[-1] + 1 / scale))
 
 
-def _lstm_of(layers: nn.ModuleList) -> nn.LSTM:
+def lstm_of(layers: nn.ModuleList) -> nn.LSTM:
     lstm = next(layer for layer in layers if isinstance(layer, EncodecLSTM)).lstm
     assert isinstance(lstm, nn.LSTM)
     return lstm
@@ -162,7 +162,7 @@ def start_encoder(codec: EncodecModel, strength: NDArray[np.float64], fit: LogFi
     config = codec.config
     rate, hop, bands = config.sampling_rate, config.hop_length, config.hidden_size
     layers = codec.encoder.layers
-    carried = carry_down(layers, _SAMPLE_SCALE)
+    carried = carry_down(layers, SAMPLE_SCALE)
     stages = [_inner(layer) for layer in layers if isinstance(layer, EncodecConv1d)]
     down, last = stages[-2], stages[-1]
     taps = 2 * hop
@@ -171,14 +171,14 @@ def start_encoder(codec: EncodecModel, strength: NDArray[np.float64], fit: LogFi
     for hertz, usual in zip(band_centres(bands, rate), strength, strict=True):
         for phase in range(PHASES):
             wave = np.cos(2 * math.pi * (hertz * time + phase / PHASES))
-            rows.append(band_window(hertz, taps, rate) * wave * _RAW / (usual * _SAMPLE_SCALE))
+            rows.append(band_window(hertz, taps, rate) * wave * _RAW / (usual * SAMPLE_SCALE))
     basis = torch.from_numpy(np.stack(rows)).float()
     used = len(basis)
     weight, bias = 0.01 * down.weight.clone(), torch.zeros_like(_bias(down))
     weight[:used] = 0.0
     weight[:used, :carried] = basis.reshape(used, down.kernel_size[0], carried).transpose(1, 2)
     _set(down, weight, bias)
-    lstm = _lstm_of(layers)
+    lstm = lstm_of(layers)
     width = lstm.hidden_size
     _identity_lstm(lstm, 0.01)
     channels = torch.arange(used)
@@ -236,7 +236,7 @@ def start_decoder(codec: EncodecModel, strength: NDArray[np.float64], fit: LogFi
     rate, hop, bands = config.sampling_rate, config.hop_length, config.hidden_size
     layers = codec.decoder.layers
     first = _inner(layers[0])
-    lstm = _lstm_of(layers)
+    lstm = lstm_of(layers)
     width, pairs = lstm.hidden_size, 2 * bands
     if 3 * bands > width:
         raise ValueError(f"{width} channels can't hold {bands} bands")
@@ -272,7 +272,7 @@ def start_decoder(codec: EncodecModel, strength: NDArray[np.float64], fit: LogFi
     for hertz, usual in zip(centres, strength, strict=True):
         angle = 2 * math.pi * hertz * time
         # An oscillator starts opposite its centre: its phase is half a turn off, which nobody hears.
-        amplitude = 6.0 * usual * hann * _SAMPLE_SCALE / _SWING
+        amplitude = 6.0 * usual * hann * SAMPLE_SCALE / _SWING
         rows += [amplitude * np.cos(angle), -amplitude * np.sin(angle)]
     basis = torch.from_numpy(np.stack(rows)).float()
     carried = hop // up.stride[0]
@@ -283,10 +283,10 @@ def start_decoder(codec: EncodecModel, strength: NDArray[np.float64], fit: LogFi
     weight[:pairs, :carried] = shaped
     bias[:carried] = 0.0
     _set(up, weight, bias)
-    carry_up(layers, carried, _SAMPLE_SCALE)
+    carry_up(layers, carried, SAMPLE_SCALE)
 
 
-def _still(codec: EncodecModel) -> None:
+def silence(codec: EncodecModel) -> None:
     """Nothing but what is written below comes through: samples are carried so small that whatever the
     other channels add would be loud."""
     for module in codec.modules():
@@ -317,7 +317,7 @@ def start_as_vocoder(codec: EncodecModel, strength: NDArray[np.float64]) -> None
     """
     if codec.config.num_lstm_layers != 2:
         raise ValueError("a vocoder start needs num_lstm_layers: 2")
-    _still(codec)
+    silence(codec)
     fit = fit_logarithm()
     start_encoder(codec, strength, fit)
     start_decoder(codec, strength, fit)
@@ -326,7 +326,7 @@ def start_as_vocoder(codec: EncodecModel, strength: NDArray[np.float64]) -> None
 
 def freeze_oscillators(codec: EncodecModel) -> None:
     """Keep training from detuning the decoder's first LSTM layer; its weights are saved all the same."""
-    lstm = _lstm_of(codec.decoder.layers)
+    lstm = lstm_of(codec.decoder.layers)
     hold(parameter for name, parameter in lstm.named_parameters() if name.endswith("_l0"))
 
 
