@@ -28,6 +28,7 @@ from mumu_training.generation.music_model import (
 )
 from mumu_training.generation.sample import figures
 from mumu_training.generation.token_cache import (
+    codec_mark,
     encode_songs,
     from_first_beat,
     read_cache,
@@ -266,15 +267,29 @@ def test_captions_end_and_are_cut() -> None:
 
 def test_token_cache_round_trip(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "codes.npz"
-    assert read_cache(path) == {}
+    mark = codec_mark(tiny_codec())
+    assert read_cache(path, mark) == {}
     codes = {"a": np.arange(12, dtype=np.uint16).reshape(2, 6)}
-    write_cache(path, codes)
-    stored = read_cache(path)
+    write_cache(path, codes, mark)
+    stored = read_cache(path, mark)
+    assert list(stored) == ["a"]
     np.testing.assert_array_equal(stored["a"], codes["a"])
     assert stored["a"].dtype == np.uint16
     path.write_bytes(b"not a zip")
     with pytest.raises(ValueError, match="is damaged"):
-        read_cache(path)
+        read_cache(path, mark)
+
+
+def test_codes_belong_to_what_made_them(tmp_path: Path) -> None:
+    """Another encoder or codebook makes a cache worthless, another decoder doesn't."""
+    codec, path = tiny_codec(), tmp_path / "codes.npz"
+    write_cache(path, {"a": np.zeros((2, 3), np.uint16)}, codec_mark(codec))
+    with torch.no_grad():
+        next(codec.decoder.parameters()).add_(1)
+    assert read_cache(path, codec_mark(codec))
+    with torch.no_grad():
+        codec.quantizer.layers[1].codebook.embed.add_(1)
+    assert read_cache(path, codec_mark(codec)) == {}
 
 
 class _Letters:

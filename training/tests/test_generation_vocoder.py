@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from mumu_training.loop import trainable_state
 from mumu_training.recipe import RecipeError, load_recipe
 from mumu_training.stage0.codec import latents_of
 from mumu_training.stage0.codec import run as train_codec
+from mumu_training.start import begin
 
 RATE, HOP, BANDS = 16000, 640, 84
 
@@ -206,6 +208,16 @@ def test_a_fitted_decoder_plays_notes_without_their_neighbours(codec: EncodecMod
     for name, value in fitted.state_dict().items():
         if not name.startswith("decoder.layers.0."):
             assert torch.equal(value, kept[name]), name
+
+
+def test_a_finished_codec_is_not_fitted_again(tmp_path: Path) -> None:
+    """A music decoder speaks the codes it has; a codec kept from a checkpoint stays it, too."""
+    recipe = replace(load_recipe(DEFAULT_RECIPE), runs=tmp_path / "runs", data=tmp_path / "none")
+    begin(recipe, DEFAULT_RECIPE.parents[2] / "models" / "mini", (), ("codec",))
+    final = recipe.run_folder("codec") / "final.safetensors"
+    before = final.read_bytes()
+    train_codec(recipe)  # would want songs
+    assert final.read_bytes() == before
 
 
 def test_only_a_vocoder_is_fitted() -> None:

@@ -13,17 +13,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 from transformers import HubertModel, MusicgenForConditionalGeneration
 
-from mumu_training.__main__ import main
+from mumu_training.__main__ import main, require_data
 from mumu_training.checkpoint import read_checkpoint
+from mumu_training.data.manifest import read_manifest
 from mumu_training.estimate import count
+from mumu_training.generation.sample import DEFAULT_RECIPE
 from mumu_training.loop import TrainingError, load_run
 from mumu_training.lora import merge_lora
 from mumu_training.models.mumu import Mumu, base_parameters, module_name, published_name
 from mumu_training.recipe import Recipe, load_recipe
-from mumu_training.runs import read_final_metadata
+from mumu_training.runs import START, clear, read_final_metadata, save_run
+from mumu_training.stage0.corpus import Conversations
+from mumu_training.stage0.media import DataError, images
 from mumu_training.stages.common import (
     load_stage,
     load_tokenizer,
@@ -32,7 +37,7 @@ from mumu_training.stages.common import (
     train_token_rows,
     train_understanding,
 )
-from mumu_training.stages.features import Features, crop_frames
+from mumu_training.stages.features import Features, cache_size, crop_frames
 from mumu_training.stages.published import is_adapter, read_published
 from mumu_training.text import EOS
 from stages_support import VOCABULARY, copy_with, write_recipe
@@ -191,6 +196,57 @@ def test_estimate_counts_measures_and_leaves_nothing_behind(
     said = capsys.readouterr().out
     assert f"{trained + rows:,} train" in said[said.index("\nstage2\n") :]
     assert "time unknown" in said
+
+
+def test_the_shipped_recipe_is_estimated_without_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every job of it, on a machine that has nothing yet."""
+    raw = yaml.safe_load(DEFAULT_RECIPE.read_text(encoding="utf-8"))
+    (tmp_path / "recipes").mkdir()
+    path = tmp_path / "recipes" / "mini.yaml"
+    path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    assert main(["estimate", "--measure", "0", "--recipe", str(path)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [job for job in raw["jobs"] if job not in said] == ["tokenizer"]
+
+
+def test_estimate_knows_what_states_take(tiny: Recipe) -> None:
+    features = Features(tiny)
+    wanted = [record for record in read_manifest(tiny.data) if record.split != "test"]
+    there = sum(features.of(record).nbytes for record in wanted)
+    assert cache_size(tiny) == pytest.approx(there, rel=0.05)
+
+
+def test_starting_over_keeps_what_a_job_began_with(tmp_path: Path) -> None:
+    folder = tmp_path / "image"
+    clear(folder)  # nothing there
+    folder.mkdir()
+    for name in (START, "log.csv"):
+        (folder / name).write_text("x")
+    (folder / "tensorboard").mkdir()
+    save_run(folder, {"done": True})
+    clear(folder)
+    assert [path.name for path in folder.iterdir()] == [START]
+    save_run(folder, {"done": True, "kept": True})
+    with pytest.raises(TrainingError, match="image was kept from a checkpoint; delete"):
+        clear(folder)
+
+
+def test_seeds_that_are_not_there_stop_the_first_job(
+    tiny: Recipe, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = tiny.job("stage3")
+    asked = replace(job, options={**job.options, "seeds": [0, 7]})
+    recipe = replace(tiny, jobs={**tiny.jobs, "stage3": asked}, runs=tiny.runs / "other")
+    with pytest.raises(DataError, match=r"stage3 is to learn from seed 7, of which .* has nothing"):
+        require_data(recipe, ["tokenizer", "stage3"])
+    require_data(recipe, ["tokenizer", "stage1"])
+    require_data(replace(recipe, runs=tiny.runs), ["stage3"])  # finished: wants nothing more
+    with pytest.raises(DataError, match="no train records of seed 7 to talk about"):
+        Conversations(tiny, "train", seeds=[7])
+    with pytest.raises(DataError, match="no image records of seed 7 in its train split"):
+        images(tiny.data, "train", [7])
 
 
 def test_cached_features_are_the_encoders(tiny: Recipe) -> None:

@@ -9,12 +9,14 @@ import torch
 import yaml
 
 from mumu_training.__main__ import main
+from mumu_training.ablation.study import Settings, Study
 from mumu_training.checkpoint import read_checkpoint
 from mumu_training.lora import merge_lora
 from mumu_training.models.llama import Llama, LlamaConfig
 from mumu_training.recipe import load_recipe
 from mumu_training.runs import TrainingError, load_run, load_start
 from mumu_training.stage0 import audio_encoder, music_decoder
+from mumu_training.stage0.language import has_tables
 from mumu_training.stages.common import load_stage
 from mumu_training.start import JOBS, begin
 from stages_support import copy_with
@@ -81,6 +83,18 @@ def test_kept_stages_are_the_checkpoints_language_model(tmp_path: Path) -> None:
     assert len(ours) > 100
     for name in ours:
         assert torch.equal(state[name], tensors[name]), name
+
+
+def test_a_kept_language_model_has_no_tables_for_a_warm_start(stage0: Path, tmp_path: Path) -> None:
+    """Adapters would be aimed at random features."""
+    assert has_tables(load_recipe(copy_with(stage0, tmp_path / "tiny", {})))
+    recipe = load_recipe(_own(tmp_path))
+    begin(recipe, MINI, (), ("language",))
+    assert not has_tables(recipe)
+    with pytest.raises(
+        TrainingError, match="kept from a checkpoint, which has no attribute tables"
+    ):
+        Study(recipe, Settings())
 
 
 def test_a_projector_can_be_kept(tmp_path: Path) -> None:

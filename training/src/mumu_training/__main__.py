@@ -16,19 +16,20 @@ import argparse
 import contextlib
 import importlib
 import os
-import shutil
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 
 from mumu_training import estimate
 from mumu_training.checkpoint import CheckpointError
+from mumu_training.data.manifest import MANIFEST_NAME
 from mumu_training.distributed import alone, launch, start, team
 from mumu_training.recipe import Recipe, RecipeError, load_recipe
-from mumu_training.runs import TrainingError, sign_final
-from mumu_training.stage0.media import DataError
+from mumu_training.runs import TrainingError, clear, is_done, sign_final
+from mumu_training.stage0.media import DataError, require_seeds
 from mumu_training.stages import published
 from mumu_training.start import begin
 
@@ -68,7 +69,7 @@ def run_job(name: str, module: str, recipe: Recipe, fresh: bool) -> None:
     folders = [recipe.run_folder(job) for job in (name, f"{name}_adapters")]
     if fresh and crew.main and name in (*STAGE0, *recipe.order):
         for folder in folders:
-            shutil.rmtree(folder, ignore_errors=True)
+            clear(folder)
     crew.wait()
     started = time.monotonic()
     run = importlib.import_module(module).run
@@ -84,6 +85,18 @@ def run_job(name: str, module: str, recipe: Recipe, fresh: bool) -> None:
             sign_final(folder)
     crew.wait()
     print(f"{name}: done in {time.monotonic() - started:.0f} s", flush=True)
+
+
+def require_data(recipe: Recipe, jobs: Iterable[str]) -> None:
+    """Before the first of several jobs: that the dataset has what the last will want.
+
+    Raises DataError when a job that has not finished is to learn from a seed that isn't there.
+    """
+    if not (recipe.data / MANIFEST_NAME).is_file():
+        return  # the jobs that need data say so, or wait for it
+    for job in (own for name in jobs for own in (f"{name}_adapters", name)):
+        if job in recipe.jobs and not is_done(recipe.run_folder(job)):
+            require_seeds(recipe.data, job, recipe.job(job).options.get("seeds"))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -152,7 +165,9 @@ def _run(options: argparse.Namespace) -> None:
         return
     quiet = None if crew.main else open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     with contextlib.redirect_stdout(quiet) if quiet else contextlib.nullcontext():
-        for name, module in _jobs(options, recipe).items():
+        jobs = _jobs(options, recipe)
+        require_data(recipe, jobs)
+        for name, module in jobs.items():
             run_job(name, module, recipe, options.fresh)
 
 

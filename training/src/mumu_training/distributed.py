@@ -3,7 +3,8 @@
 `torchrun`, `accelerate launch` and `--processes` all set the same environment, which accelerate
 reads. In one process nothing here costs anything. A training step's arithmetic does not depend on
 the number of processes but for rounding: each takes a part of every batch (or every n-th
-micro-batch), divides by what the whole batch has (`total`), and gradients are summed.
+micro-batch), divides by what the whole batch has (`total`), and gradients are summed. Only dropout,
+hidden states and noise are drawn by each process for itself.
 """
 
 from __future__ import annotations

@@ -12,19 +12,21 @@ import torch
 from torch import nn
 
 from mumu_training.footprint import Footprint, footprint, size
+from mumu_training.generation.codec import CodecForTraining, codec_config
 from mumu_training.loop import Measured, TrainingError, measuring
 from mumu_training.models.audio_encoder import build_audio_encoder
 from mumu_training.models.image_encoder import build_image_encoder
 from mumu_training.models.mumu import Mumu
 from mumu_training.models.video_encoder import build_video_encoder
 from mumu_training.recipe import JobSettings, Recipe, RecipeError
-from mumu_training.stage0.codec import codec_from_recipe
 from mumu_training.stage0.language import LanguageTeacher
 from mumu_training.stage0.media import DataError
 from mumu_training.stage0.music_decoder import build_model
+from mumu_training.stage0.text_encoder import reader_of
 from mumu_training.stages.common import train_parts, train_projector, train_understanding
+from mumu_training.stages.features import cache_size
 
-JOBS = ("language", "audio", "image", "video", "codec", "music")
+JOBS = ("language", "audio", "image", "video", "codec", "text", "music")
 _WARM = "stage1_adapters"
 
 
@@ -60,7 +62,11 @@ def _builders(recipe: Recipe) -> Mapping[str, Callable[[], nn.Module]]:
         "audio": lambda: build_audio_encoder(recipe.component("audio_encoder")),
         "image": lambda: build_image_encoder(recipe.component("image_encoder")),
         "video": lambda: build_video_encoder(recipe.component("video_encoder")),
-        "codec": lambda: codec_from_recipe(recipe),
+        # What it starts as takes songs; its size does not.
+        "codec": lambda: CodecForTraining(
+            codec_config(recipe.component("codec")), start=lambda codec: None
+        ),
+        "text": lambda: reader_of(recipe),
         "music": lambda: build_model(recipe),
         _WARM: lambda: _adapters(recipe),
         "stage1": lambda: _stage(recipe, "stage1"),
@@ -73,9 +79,8 @@ def count(recipe: Recipe, job: str) -> Footprint:
     """A job's weights and what they take, without data or earlier jobs. Heads that only train
     encoders are not counted.
 
-    The model is built on torch's `meta` device, without memory (the codec apart: what it starts as
-    is computed, and it is small)."""
-    with torch.device("cpu" if job == "codec" else "meta"):
+    The model is built on torch's `meta` device, without memory."""
+    with torch.device("meta"):
         return footprint(job, _builders(recipe)[job]())
 
 
@@ -141,7 +146,7 @@ def run(recipe: Recipe, modules: Mapping[str, str], steps: int) -> None:
         settings = recipe.job(job)
         print("\n".join(lines(found, settings, why)), flush=True)
         disk += found.last + found.final
-        bound = settings.max_minutes
+        bound = settings.max_minutes if settings.steps else 0.0
         if found.step_seconds is not None:
             whole = found.step_seconds * settings.steps / 60
             bound = min(whole, bound) if bound else whole
@@ -149,3 +154,5 @@ def run(recipe: Recipe, modules: Mapping[str, str], steps: int) -> None:
         minutes += bound or 0.0
     time = f"{minutes:.0f} min at most" if known else "time of some jobs unknown"
     print(f"all jobs: {size(disk)} of disk for their checkpoints, {time}, evaluation not counted")
+    with contextlib.suppress(FileNotFoundError):  # no data yet
+        print(f"encoder states of the stages: {size(cache_size(recipe))} of disk, mapped as used")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,24 @@ def is_done(folder: Path) -> bool:
     """Whether the run in this folder finished."""
     state = load_run(folder)
     return bool(state and state["done"])
+
+
+def clear(folder: Path) -> None:
+    """Empty a run folder for a job to start over, with what it began with (`start.safetensors`) left.
+
+    Raises TrainingError when the run was taken over whole from a checkpoint: that is not this job's
+    work to throw away.
+    """
+    state = load_run(folder)
+    if state and state.get("kept"):
+        raise TrainingError(
+            f"{folder.name} was kept from a checkpoint; delete {folder} to train it from nothing"
+        )
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != START:
+            path.unlink()
 
 
 def restore_model(model: nn.Module, folder: Path) -> None:

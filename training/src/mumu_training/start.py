@@ -185,6 +185,7 @@ def _keep(recipe: Recipe, job: str, checkpoint: Checkpoint) -> None:
         "step": int(spent.get("steps", 0)),
         "elapsed": 60 * float(spent.get("minutes", 0)),
         "done": True,
+        "kept": True,
         "model": tensors,
     }
     save_run(recipe.run_folder(job), state)

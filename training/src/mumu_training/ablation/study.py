@@ -28,9 +28,10 @@ from mumu_training.evaluation.report import Chart, Outcome, Table
 from mumu_training.evaluation.text_metrics import meteor, open_wordnet, paper_bleu, rouge_l
 from mumu_training.hardware import autocast_for
 from mumu_training.recipe import Recipe
+from mumu_training.runs import TrainingError
 from mumu_training.stage0 import media
 from mumu_training.stage0.attributes import vector_of
-from mumu_training.stage0.language import LanguageTeacher, load_teacher
+from mumu_training.stage0.language import LanguageTeacher, has_tables, load_teacher
 from mumu_training.stages.common import load_tokenizer
 from mumu_training.stages.features import Features, crop_frames
 from mumu_training.stages.listening import answers
@@ -60,6 +61,12 @@ class Study:
     """Data and the frozen language model, loaded once."""
 
     def __init__(self, recipe: Recipe, settings: Settings) -> None:
+        """Raises TrainingError when the language model has no attribute tables."""
+        if not has_tables(recipe):
+            raise TrainingError(
+                "the language model was kept from a checkpoint, which has no attribute tables to "
+                "compare adapters by; train it here (begin --jobs language, or from nothing)"
+            )
         self.settings = settings
         self.teacher: LanguageTeacher = load_teacher(recipe).eval().requires_grad_(False)
         self.tokenizer = load_tokenizer(recipe)

@@ -10,6 +10,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import PreTrainedConfig
 
+CONFIG = "config.json"
+
 
 def half_state(model: nn.Module) -> dict[str, torch.Tensor]:
     """A model's state dict on the CPU, floating-point tensors in half precision.
@@ -37,7 +39,7 @@ def save_part(folder: Path, model: nn.Module, config: PreTrainedConfig, prefix: 
     save_file({prefix + name: value for name, value in half_state(model).items()}, path)
     path.chmod(0o644)
     text = json.dumps(config.to_dict(), indent=2, sort_keys=True)
-    (folder / "config.json").write_text(text + "\n", encoding="utf-8")
+    (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
     return path
 
 

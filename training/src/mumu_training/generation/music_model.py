@@ -143,8 +143,9 @@ class MusicModel(nn.Module):
         steps = delay(codes, self.config.pad_token_id)
         past = steps[..., :-1]
         if blank is not None:
-            hidden = torch.rand(past.shape[0], 1, past.shape[2]) < blank[:, None, None]
-            past = past.masked_fill(hidden.to(past.device), self.config.pad_token_id)
+            chance = torch.rand(past.shape[0], 1, past.shape[2]).to(past.device)
+            hidden = chance < blank[:, None, None]
+            past = past.masked_fill(hidden, self.config.pad_token_id)
         made = self.logits(past, self.condition(ids, mask, keep), mask)
         target = steps[..., 1:]
         target = target.masked_fill(target == self.config.pad_token_id, -100)

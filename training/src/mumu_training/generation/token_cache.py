@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +22,7 @@ from mumu_training.generation.codec import encode_songs_together
 from mumu_training.generation.songs import load_song
 
 Codes = Mapping[str, NDArray[np.uint16]]
+_MARK = "codec_mark"
 
 
 LEAD_SECONDS = 0.02
@@ -95,17 +97,29 @@ def _encode_group(
     return made
 
 
-def write_cache(path: Path, codes: Codes) -> None:
-    """Write codes by song id as one npz file of uint16 arrays, whole or not at all."""
+def codec_mark(codec: EncodecModel) -> str:
+    """What codes depend on: a hash of encoder and codebooks (not of the decoder), 16 hexadecimal
+    digits."""
+    digest = hashlib.sha256()
+    for name, value in sorted(codec.state_dict().items()):
+        if name.startswith("encoder.") or name.endswith("codebook.embed"):
+            digest.update(name.encode() + value.cpu().float().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def write_cache(path: Path, codes: Codes, mark: str) -> None:
+    """Write codes by song id as one npz file of uint16 arrays with their codec's `codec_mark`, whole or
+    not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".part.npz")
-    arrays: dict[str, Any] = dict(codes)
+    arrays: dict[str, Any] = {**codes, _MARK: np.array(mark)}
     np.savez_compressed(temporary, **arrays)
     temporary.replace(path)
 
 
-def read_cache(path: Path) -> dict[str, NDArray[np.uint16]]:
-    """Read what `write_cache` wrote; an empty dictionary when there is none.
+def read_cache(path: Path, mark: str) -> dict[str, NDArray[np.uint16]]:
+    """Read what `write_cache` wrote; an empty dictionary when there is none, or it is of a codec of
+    another mark.
 
     Raises ValueError when the file is damaged.
     """
@@ -113,6 +127,9 @@ def read_cache(path: Path) -> dict[str, NDArray[np.uint16]]:
         return {}
     try:
         with np.load(path) as stored:
-            return {name: stored[name] for name in stored.files}
+            if _MARK not in stored.files or str(stored[_MARK]) != mark:
+                print(f"tokens: {path.name} is of another codec and is made again", flush=True)
+                return {}
+            return {name: stored[name] for name in stored.files if name != _MARK}
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise ValueError(f"{path.name} is damaged ({error}); delete it to make it again") from error

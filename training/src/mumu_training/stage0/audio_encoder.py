@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,8 +104,9 @@ def speed_up(samples: NDArray[np.float32], factor: float, length: int) -> NDArra
 class Songs:
     """The songs of a split in memory; may be told to look for new ones while data still arrives."""
 
-    def __init__(self, folder: Path, split: str) -> None:
-        self.folder, self.split = folder, split
+    def __init__(self, folder: Path, split: str, seeds: Sequence[int] | None = None) -> None:
+        """`seeds` keeps only what was made with these seeds of the generators."""
+        self.folder, self.split, self.seeds = folder, split, seeds
         self.records: list[MusicRecord] = []
         self.samples: list[NDArray[np.int16]] = []
         self._looked = 0.0
@@ -113,7 +114,7 @@ class Songs:
 
     def refresh(self) -> None:
         """Load songs that have been written since."""
-        for record in media.music(self.folder, self.split)[len(self.records) :]:
+        for record in media.music(self.folder, self.split, self.seeds)[len(self.records) :]:
             self.samples.append(media.read_samples(self.folder, record))
             self.records.append(record)
         self._looked = time.monotonic()
@@ -190,9 +191,10 @@ def evaluate(
                 begin = max(0, (len(samples) - crop) // 2)
                 piece = samples[begin : begin + crop].astype(np.float32) / 32768
                 rows.append(np.pad(piece, (0, crop - len(piece))))
-            logits = _logits(model, torch.from_numpy(np.stack(rows)).to(device))
+            made = _logits(model, torch.from_numpy(np.stack(rows)).to(device))
+            logits = {name: value.float().cpu() for name, value in made.items()}
             truth = np.array([songs.records[index].attributes.tempo for index in chosen])
-            errors = np.abs(tempo_of(logits["tempo"].cpu()) / truth - 1)
+            errors = np.abs(tempo_of(logits["tempo"]) / truth - 1)
             hits.extend((errors < 0.1).tolist())
             near.extend((errors < 0.08).tolist())
             targets = [space.encode(facts(songs.records[index])) for index in chosen]
@@ -212,7 +214,8 @@ def run(recipe: Recipe, resume: bool) -> None:
     weights = {str(key): float(value) for key, value in options.get("weights", {}).items()}
     tempo_weight = weights.get("tempo", 1.0)
     refresh = options.get("refresh_minutes")
-    songs, unseen = Songs(recipe.data, "train"), Songs(recipe.data, "valid")
+    songs = Songs(recipe.data, "train", options.get("seeds"))
+    unseen = Songs(recipe.data, "valid")
     print(f"audio encoder: {len(songs.records)} songs, {len(unseen.records)} to validate on")
     device = pick_device()
     torch.manual_seed(recipe.seed)

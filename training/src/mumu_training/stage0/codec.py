@@ -22,7 +22,7 @@ from mumu_training.generation.codec import (
     encode_song,
 )
 from mumu_training.generation.decoder_fit import fit_decoder
-from mumu_training.generation.export import save_part
+from mumu_training.generation.export import CONFIG, save_part
 from mumu_training.generation.losses import SpectralLoss, wave_loss
 from mumu_training.generation.measures import log_spectral_distance, onset_f1, si_sdr
 from mumu_training.generation.quantizer import refit_codebooks
@@ -34,6 +34,7 @@ from mumu_training.generation.vocoder_start import (
 )
 from mumu_training.loop import TrainingJob, pick_device, run_training
 from mumu_training.recipe import Recipe, RecipeError
+from mumu_training.runs import load_run
 
 AUDIO_PREFIX = "audio_encoder."
 """What the codec is called in MusicgenForConditionalGeneration."""
@@ -144,6 +145,12 @@ def run(recipe: Recipe, resume: bool = True) -> dict[str, float]:
     options = settings.options
     if options.get("fit_songs") and options.get("start") != "vocoder":
         raise RecipeError("the codec's fit_songs needs start: vocoder")
+    folder = recipe.run_folder("codec")
+    state = load_run(folder) if resume else None
+    if state and (state.get("kept") or (state["done"] and (folder / CONFIG).is_file())):
+        # Fitted again, to the songs there are now, its codes would mean something else.
+        print("codec: finished already", flush=True)
+        return dict(state.get("figures", {}))
     config = codec_config(recipe.component("codec"))
     records = wait_for_songs(
         recipe.data, "train", int(options.get("least_songs", 1)), float(options.get("patience", 0))
@@ -166,7 +173,7 @@ def run(recipe: Recipe, resume: bool = True) -> dict[str, float]:
     figures = run_training(
         TrainingJob(
             name="codec",
-            folder=recipe.run_folder("codec"),
+            folder=folder,
             model=model,
             settings=settings,
             batch=batch,
@@ -197,7 +204,7 @@ def run(recipe: Recipe, resume: bool = True) -> dict[str, float]:
         print(
             "codec:", " ".join(f"{key} {value:.3g}" for key, value in figures.items()), flush=True
         )
-    save_part(recipe.run_folder("codec"), codec, config, AUDIO_PREFIX)
+    save_part(folder, codec, config, AUDIO_PREFIX)
     return figures
 
 

@@ -94,7 +94,8 @@ class Conversations:
             if share > 0 and (kind == "plain" or self.records[kind])
         ]
         if self.kinds in ([], ["plain"]):
-            raise DataError(f"{recipe.data} has no {split} records to talk about")
+            which = "" if seeds is None else f" of seed {', '.join(map(str, seeds))}"
+            raise DataError(f"{recipe.data} has no {split} records{which} to talk about")
         weights = np.array([shares[kind] for kind in self.kinds])
         self._weights = weights / weights.sum()
         self._shuffle = shuffle_attributes

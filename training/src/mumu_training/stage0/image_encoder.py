@@ -30,8 +30,9 @@ def run(recipe: Recipe, resume: bool) -> None:
         assert isinstance(model, ViTModel)
         return image_states(model, pixels_to_tensor(pixels, dims).to(device))
 
+    seeds = recipe.job(JOB).options.get("seeds")
     data = (
-        load_scenes(media.images(recipe.data, "train"), read),
+        load_scenes(media.images(recipe.data, "train", seeds), read),
         load_scenes(media.images(recipe.data, "valid"), read),
     )
     train_scenes(recipe, JOB, encoder, dims["hidden_size"], data, states, resume)

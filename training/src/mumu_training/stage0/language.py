@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from mumu_training.loop import TrainingJob, pick_device, restore_model, run_training
 from mumu_training.models.mumu import Mumu, base_parameters
 from mumu_training.recipe import Recipe
+from mumu_training.runs import load_run
 from mumu_training.stage0.attributes import MUSIC_WIDTH, SCENE_WIDTH, AttributeTables, vector_of
 from mumu_training.stage0.corpus import SHARES, Conversations, Row
 from mumu_training.text import IGNORED, PAD, PromptTokenizer, TokenBatch, pack_answers
@@ -188,8 +189,15 @@ def _to(batch: AttributeBatch, device: str) -> AttributeBatch:
     )
 
 
+def has_tables(recipe: Recipe) -> bool:
+    """Whether the language model's run has attribute tables: no checkpoint does, so a run that was
+    kept from one hasn't either."""
+    state = load_run(recipe.run_folder(JOB))
+    return state is None or any(name.startswith("tables.") for name in state["model"])
+
+
 def load_teacher(recipe: Recipe) -> LanguageTeacher:
-    """The trained language model with its attribute tables."""
+    """The trained language model with its attribute tables (`has_tables`)."""
     model = LanguageTeacher(recipe)
     restore_model(model, recipe.run_folder(JOB))
     return model

@@ -50,14 +50,27 @@ def music(folder: Path, split: str, seeds: Sequence[int] | None = None) -> list[
     return [r for r in _of(folder, split, "music", seeds) if isinstance(r, MusicRecord)]
 
 
-def images(folder: Path, split: str) -> list[ImageRecord]:
-    """Pictures of one split. Raises DataError when there are none."""
-    return [r for r in _of(folder, split, "image") if isinstance(r, ImageRecord)]
+def images(folder: Path, split: str, seeds: Sequence[int] | None = None) -> list[ImageRecord]:
+    """Pictures of one split (of these seeds only). Raises DataError when there are none."""
+    return [r for r in _of(folder, split, "image", seeds) if isinstance(r, ImageRecord)]
 
 
-def videos(folder: Path, split: str) -> list[VideoRecord]:
-    """Clips of one split. Raises DataError when there are none."""
-    return [r for r in _of(folder, split, "video") if isinstance(r, VideoRecord)]
+def videos(folder: Path, split: str, seeds: Sequence[int] | None = None) -> list[VideoRecord]:
+    """Clips of one split (of these seeds only). Raises DataError when there are none."""
+    return [r for r in _of(folder, split, "video", seeds) if isinstance(r, VideoRecord)]
+
+
+def require_seeds(folder: Path, job: str, seeds: Sequence[int] | None) -> None:
+    """Raises DataError when a job is to learn from a seed that the dataset has nothing of."""
+    if seeds is None:
+        return
+    records = read_manifest(folder)
+    for seed in seeds:
+        if not any(made_by(record, [seed]) for record in records):
+            raise DataError(
+                f"{job} is to learn from seed {seed}, of which {folder} has nothing: make songs and "
+                f"scenes with --seed {seed}, or change the job's option seeds"
+            )
 
 
 def _of(

@@ -32,8 +32,8 @@ from mumu_training.generation.music_model import (
     music_decoder_config,
     text_encoder_config,
 )
-from mumu_training.generation.token_cache import encode_songs, read_cache, write_cache
-from mumu_training.loop import TrainingJob, run_training
+from mumu_training.generation.token_cache import codec_mark, encode_songs, read_cache, write_cache
+from mumu_training.loop import TrainingJob, pick_device, run_training
 from mumu_training.recipe import Recipe
 from mumu_training.runs import START, hold
 from mumu_training.stage0.codec import AUDIO_PREFIX, wait_for_songs
@@ -52,6 +52,14 @@ class MusicBatch:
     mask: Tensor
     keep: Tensor
     blank: Tensor | None = None
+
+    def to(self, device: str) -> MusicBatch:
+        """The same on a device."""
+        blank = None if self.blank is None else self.blank.to(device)
+        codes, ids, mask, keep = (
+            tensor.to(device) for tensor in (self.codes, self.ids, self.mask, self.keep)
+        )
+        return MusicBatch(codes, ids, mask, keep, blank)
 
 
 def load_codec(recipe: Recipe) -> EncodecModel:
@@ -86,14 +94,16 @@ def load_music_model(recipe: Recipe) -> MusicModel:
 def cached_codes(recipe: Recipe, records: Sequence[MusicRecord]) -> dict[str, NDArray[np.uint16]]:
     """Codes of these songs, encoding and adding to the cache those it lacks.
 
-    The cache belongs to one codec: it is kept in the codec's run folder.
+    The cache belongs to one codec: it is kept in the codec's run folder, and another's is not used.
     """
     path = recipe.run_folder("codec") / "codes.npz"
-    codes = read_cache(path)
+    codec = load_codec(recipe)
+    mark = codec_mark(codec)
+    codes = read_cache(path, mark)
     missing = [record for record in records if record.id not in codes]
     if missing:
-        codes |= encode_songs(load_codec(recipe), recipe.data, missing, recipe.threads)
-        write_cache(path, codes)
+        codes |= encode_songs(codec, recipe.data, missing, recipe.threads)
+        write_cache(path, codes, mark)
     return codes
 
 
@@ -212,6 +222,7 @@ def weighted(losses: Tensor, weights: Sequence[float]) -> Tensor:
 def batch_loss(model: nn.Module, batch: MusicBatch) -> Tensor:
     """Cross-entropy per codebook `[K]` of one batch."""
     assert isinstance(model, MusicModel)
+    batch = batch.to(str(model.enc_to_dec_proj.weight.device))
     return model.losses(batch.codes, batch.ids, batch.mask, batch.keep, batch.blank)
 
 
@@ -294,6 +305,7 @@ def run(recipe: Recipe, resume: bool = True) -> dict[str, float]:
             batch=batch,
             loss=loss,
             seed=recipe.seed,
+            device=pick_device(),
             after_step=after_step,
             evaluate=lambda trained: evaluate(
                 trained, valid_songs, int(options.get("valid_batches", 6))

@@ -29,7 +29,7 @@ from mumu_training.generation.music_model import (
     text_encoder_config,
 )
 from mumu_training.judge.model import TEMPI, tempo_target
-from mumu_training.loop import TrainingJob, run_training
+from mumu_training.loop import TrainingJob, pick_device, run_training
 from mumu_training.recipe import Recipe
 from mumu_training.runs import TrainingError, is_done, restore_model
 from mumu_training.text import PromptTokenizer
@@ -74,7 +74,7 @@ class CaptionReader(nn.Module):
     def forward(self, ids: Tensor, mask: Tensor) -> dict[str, Tensor]:
         """Caption ids and mask `[B, L]` -> logits `[B, classes]` by attribute."""
         states = self.text_encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-        last = states[torch.arange(len(ids)), mask.sum(dim=1) - 1]
+        last = states[torch.arange(len(ids), device=ids.device), mask.sum(dim=1) - 1]
         return {name: head(last) for name, head in self.heads.items()} | {
             "clock": self.clock(states)
         }
@@ -82,7 +82,8 @@ class CaptionReader(nn.Module):
     def clock_targets(self, bpm: Tensor) -> Tensor:
         """Bells over the rates `[B, rates]`, each adding up to 1, for tempi `[B]` (0: none is said)."""
         turn = 2 * math.pi * pulse(bpm) / 60 / self.frame_rate
-        steps = torch.log(turn[:, None] / self.rates) / torch.log(self.rates[0] / self.rates[1])
+        rates = self.rates.to(bpm.device)
+        steps = torch.log(turn[:, None] / rates) / torch.log(rates[0] / rates[1])
         bells = torch.exp(-0.5 * (steps / CLOCK_SPREAD) ** 2)
         return bells / bells.sum(1, keepdim=True).clamp_min(1e-6) * (bpm > 0)[:, None]
 
@@ -129,7 +130,7 @@ def make_batch(
 def batch_loss(model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
     """Sum of the heads' cross-entropies, and how often each is right."""
     assert isinstance(model, CaptionReader)
-    ids, mask, classes, bells, tempi = batch
+    ids, mask, classes, bells, tempi = (part.to(model.clock.weight.device) for part in batch)
     logits = model(ids, mask)
     total = logits["tempo"].new_zeros(())
     right: dict[str, float] = {}
@@ -144,7 +145,7 @@ def batch_loss(model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]
         right["tempo"] = float((off <= 1).float().mean())
     clock = logits["clock"].float()
     wanted = torch.zeros_like(clock)
-    rows = torch.arange(len(ids))
+    rows = torch.arange(len(ids), device=ids.device)
     wanted[rows, mask.sum(dim=1) - 1] = model.clock_targets(tempi)
     off_clock = ((clock - wanted) * mask[..., None]).pow(2).sum(dim=2)
     total = total + CLOCK_WEIGHT * off_clock.sum(dim=1).mean()
@@ -188,6 +189,7 @@ def run(recipe: Recipe, resume: bool = True) -> None:
             batch=lambda rng: make_batch(rng, settings.batch_size, tokenizer, longest),
             loss=batch_loss,
             seed=recipe.seed,
+            device=pick_device(),
             evaluate=lambda model: batch_loss(model, unseen)[1],
         ),
         resume,

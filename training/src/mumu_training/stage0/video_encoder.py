@@ -43,8 +43,9 @@ def run(recipe: Recipe, resume: bool) -> None:
         assert isinstance(model, VivitModel)
         return video_states(model, frames_to_tensor(pixels).to(device))
 
+    seeds = recipe.job(JOB).options.get("seeds")
     data = (
-        load_scenes(media.videos(recipe.data, "train"), read),
+        load_scenes(media.videos(recipe.data, "train", seeds), read),
         load_scenes(media.videos(recipe.data, "valid"), read),
     )
     train_scenes(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import math
 import os
 import shutil
 from collections.abc import Callable
@@ -45,7 +46,6 @@ class FeatureCache:
     ) -> None:
         self.folder = folder
         self._compute = compute
-        self._memory: dict[str, NDArray[np.float16]] = {}
         mark, own = folder / "encoder.txt", fingerprint(model)
         if folder.exists() and (not mark.exists() or mark.read_text().strip() != own):
             shutil.rmtree(folder)
@@ -53,18 +53,18 @@ class FeatureCache:
         mark.write_text(own + "\n")
 
     def get(self, record: Record) -> NDArray[np.float16]:
-        """The states of a record, from memory, disk or the encoder."""
-        if record.id not in self._memory:
-            path = self.folder / f"{record.id}.npy"
-            if path.exists():
-                self._memory[record.id] = np.load(path)
-            else:
-                states = self._compute(record)
-                part = path.with_suffix(f".{os.getpid()}.npy")  # several processes fill a cache
-                np.save(part, states)
-                part.replace(path)
-                self._memory[record.id] = states
-        return self._memory[record.id]
+        """The states of a record, from disk or the encoder, read-only.
+
+        They are mapped, not read: a crop reads what it needs, what is used often stays in the system's
+        cache, and several processes share it.
+        """
+        path = self.folder / f"{record.id}.npy"
+        if not path.exists():
+            states = self._compute(record)
+            part = path.with_suffix(f".{os.getpid()}.npy")  # several processes fill a cache
+            np.save(part, states)
+            part.replace(path)
+        return np.asarray(np.load(path, mmap_mode="r"))
 
 
 class Features:
@@ -131,6 +131,30 @@ class Features:
         if record.kind == "music":
             return self.audio.get(record)
         return self.image.get(record) if record.kind == "image" else self.video.get(record)
+
+
+def cache_size(recipe: Recipe) -> int:
+    """Bytes of disk that the states of all train and valid records there are take."""
+    audio, image, video = (
+        recipe.component(f"{name}_encoder") for name in ("audio", "image", "video")
+    )
+    rate = audio["sampling_rate"] / math.prod(audio["conv_stride"])
+    depth = audio["num_hidden_layers"] + 1
+    patches = (image["image_size"] // image["patch_size"]) ** 2
+    times, high, wide = video["tubelet_size"]
+    tubes = (video["num_frames"] // times) * (video["image_size"] // high)
+    tubes *= video["image_size"] // wide
+    states = 0.0
+    for record in read_manifest(recipe.data):
+        if record.split == "test":
+            continue
+        if isinstance(record, MusicRecord):
+            states += depth * record.seconds * rate * audio["hidden_size"]
+        elif isinstance(record, ImageRecord):
+            states += (1 + patches) * image["hidden_size"]
+        else:
+            states += (1 + tubes) * video["hidden_size"]
+    return round(2 * states)
 
 
 def run(recipe: Recipe, resume: bool = True) -> None:

@@ -23,7 +23,7 @@ from mumu_training.models.mumu import Mumu
 from mumu_training.recipe import Recipe
 from mumu_training.stage0.attributes import vector_of
 from mumu_training.stage0.corpus import Conversations
-from mumu_training.stage0.language import LanguageTeacher, load_teacher
+from mumu_training.stage0.language import LanguageTeacher, has_tables, load_teacher
 from mumu_training.stages.batches import (
     StageBatch,
     forward,
@@ -146,8 +146,10 @@ def run(recipe: Recipe, resume: bool = True) -> None:
     options = settings.options
     features = Features(recipe)
     features.open()
-    if WARM_JOB in recipe.jobs:
+    if WARM_JOB in recipe.jobs and has_tables(recipe):
         warm_start(recipe, features, resume)
+    elif WARM_JOB in recipe.jobs:
+        print(f"{WARM_JOB}: skipped, the language model was kept and has no attribute tables")
     tokenizer = load_tokenizer(recipe)
     mumu = load_stage(recipe, *recipe.before(JOB))
     mumu.load_state_dict(warm_state(recipe), strict=False)
