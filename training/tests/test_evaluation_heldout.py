@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
+import shutil
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -11,16 +14,28 @@ import numpy as np
 import pytest
 
 from mumu_training.data.composer import PERCUSSION, compose
-from mumu_training.data.manifest import read_manifest
+from mumu_training.data.composer_plan import make_plan
+from mumu_training.data.manifest import (
+    ImageRecord,
+    MusicRecord,
+    Record,
+    append_records,
+    read_manifest,
+)
 from mumu_training.data.music import SOUNDFONT_FOLDER, SongJob, generate, make_song
 from mumu_training.data.scenes import draw_dataset
+from mumu_training.evaluation import fingerprints as marking
 from mumu_training.evaluation import heldout
 from mumu_training.evaluation.fingerprints import (
+    NEAR_BITS,
+    Fingerprints,
+    Known,
+    NearMarks,
     picture_fingerprint,
     score_fingerprint,
     song_fingerprint,
 )
-from mumu_training.evaluation.heldout import make_held_out, new_songs
+from mumu_training.evaluation.heldout import make_held_out, new_scenes, new_songs
 
 # Any font that is not one of training will do here; the evaluation's own is larger.
 FONT = next(
@@ -69,6 +84,9 @@ def test_numbers_with_known_melodies_are_passed_over() -> None:
     known = {score_fingerprint(compose(777_000_001, 8.0).midi)}
     assert list(new_songs(known, 777, 3, 8.0)) == [0, 2, 3]
     assert len(known) == 4
+    # What is there already is neither composed again nor counted.
+    there = {"s777-000000", "s777-000002"}
+    assert list(new_songs(known, 777, 1, 8.0, there)) == [4]
 
 
 def test_pictures_are_told_apart_and_known_again() -> None:
@@ -78,6 +96,95 @@ def test_pictures_are_told_apart_and_known_again() -> None:
     assert len(picture_fingerprint(picture)) == 64
     assert picture_fingerprint(picture) == picture_fingerprint(picture.copy())
     assert picture_fingerprint(picture) != picture_fingerprint(picture[:, ::-1].copy())
+
+
+def test_marks_are_near_up_to_a_few_bits_a_picture() -> None:
+    mark = 0x5A << 200
+    marks = NearMarks([f"{mark:064x}"])
+    assert f"{mark ^ (1 << NEAR_BITS) - 1:064x}" in marks
+    assert f"{mark ^ (1 << NEAR_BITS + 1) - 1:064x}" not in marks
+    clip = f"{mark:064x}-{0:064x}-{mark:064x}"
+    clips = NearMarks([clip])
+    assert f"{mark:064x}-{(1 << 3 * NEAR_BITS) - 1:064x}-{mark:064x}" in clips
+    assert f"{mark:064x}-{(1 << 3 * NEAR_BITS + 1) - 1:064x}-{mark:064x}" not in clips
+
+
+@pytest.mark.parametrize("moving", [False, True])
+def test_a_scene_stored_in_a_training_set_is_refused(tmp_path: Path, moving: bool) -> None:
+    training, out = tmp_path / "training", tmp_path / "heldout"
+    list(draw_dataset(training, 0 if moving else 6, 2 if moving else 0, 5, 1, False))
+    trained = read_manifest(training)
+    known = Known()
+    Fingerprints(tmp_path / "marks.json").learn(known, trained, training)
+    # The same seed: the first numbers are the training set's own scenes.
+    marks = known.video if moving else known.image
+    assert len(marks) == len(trained)
+    free = list(new_scenes(marks, out, 5, 2, moving))
+    assert [scene.seed for scene in free] == [5_000_000 + len(trained) + i for i in (0, 1)]
+    assert len([path for path in out.rglob("*") if path.is_file()]) == 2
+
+
+def test_fingerprints_follow_the_data_and_are_made_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    real = marking.record_fingerprint
+
+    def counted(record: Record, folder: Path) -> str:
+        made.append(record.id)
+        return real(record, folder)
+
+    monkeypatch.setattr(marking, "record_fingerprint", counted)
+    attributes = make_plan(3).attributes
+
+    def song(seed: int) -> MusicRecord:
+        # One id for all: only the content tells them apart.
+        return MusicRecord("s", "train", "s", "s.flac", 4.0, seed, "x.sf2", attributes, [])
+
+    def learnt(seeds: list[int]) -> set[str]:
+        known = Known()
+        Fingerprints(tmp_path / "marks.json").learn(known, map(song, seeds), tmp_path)
+        return known.music
+
+    first = learnt([1_000_001, 1_000_002])
+    assert len(made) == 2
+    assert learnt([1_000_001, 1_000_002]) == first
+    assert len(made) == 2
+    # As many, of other seeds: none of the old marks stands for them.
+    assert not learnt([2_000_001, 2_000_002]) & first
+    assert len(made) == 4
+    assert learnt([1_000_001, 1_000_002, 1_000_003]) > first
+    assert len(made) == 5
+    # A file of the earlier form says not whose its marks are.
+    old = {"sizes": {str(tmp_path): 2}, "fingerprints": {"music": ["0"], "image": [], "video": []}}
+    (tmp_path / "marks.json").write_text(json.dumps(old))
+    assert learnt([1_000_001, 1_000_002]) == first
+
+
+@needs_font
+def test_what_a_training_set_has_since_is_dropped_and_replaced(tmp_path: Path) -> None:
+    training, out = tmp_path / "training", tmp_path / "heldout"
+    assert FONT is not None
+    for seed in (3, 777):
+        make_held_out(out, [], 1, 1, 1, 2.0, FONT, seed)
+    generate(training, 1, 2.0, 3, 1, SOUNDFONT_FOLDER, False)
+    list(draw_dataset(training, 1, 1, 3, 1, False))
+    held = {record.id: record for record in read_manifest(out)}
+    picture = held["scene-777000000"]
+    assert isinstance(picture, ImageRecord)
+    shutil.copy(out / picture.path, training / "images" / "taken.webp")
+    append_records(training, [replace(picture, id="taken", path="images/taken.webp", seed=5)])
+    lines: list[str] = []
+    counts = make_held_out(out, [training], 1, 1, 1, 2.0, FONT, report=lines.append)
+    assert counts == {"music": 1, "image": 1, "video": 1}
+    left = {record.id: record for record in read_manifest(out)}
+    assert set(left) == {"s777-000000", "clip-777000000", "scene-777000001"}
+    said = sorted(line.split()[0] for line in lines if "dropped" in line)
+    assert said == ["clip-3000000", "s3-000000", "scene-3000000", "scene-777000000"]
+    assert left["s777-000000"] == held["s777-000000"]
+    files = {path.relative_to(out) for path in out.rglob("*") if path.is_file()}
+    kept = {Path("manifest.jsonl"), Path("fingerprints.json")}
+    assert files == kept | {Path(record.path) for record in left.values()}
 
 
 @needs_font
@@ -95,6 +202,7 @@ def test_the_set_is_whole_all_test_and_apart_from_training(tmp_path: Path) -> No
     assert {r.soundfont for r in records if r.kind == "music"} == {FONT.name}
     # Again: nothing is made twice.
     assert make_held_out(out, [training], 2, 2, 1, 2.0, FONT) == counts
+    assert read_manifest(out) == records
     assert len((out / "manifest.jsonl").read_text().splitlines()) == 5
     with pytest.raises(ValueError, match="evaluation needs another"):
         make_held_out(out, [training], 1, 0, 0, 2.0, FONT, seed=1)

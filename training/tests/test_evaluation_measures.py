@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from onnx import TensorProto, helper
 from rouge_score import rouge_scorer
 from scipy import linalg
 
+from mumu_training.evaluation.caption import score
 from mumu_training.evaluation.editing import EDITS, exact, levelled
 from mumu_training.evaluation.embedding import load_embedding
-from mumu_training.evaluation.marks import compare_marks
+from mumu_training.evaluation.marks import chances, compare_marks, marks_table
 from mumu_training.evaluation.music_measures import (
     beat_tempo,
     frechet_distance,
@@ -29,7 +31,8 @@ from mumu_training.evaluation.music_measures import (
     pitch_shift,
     spectral,
 )
-from mumu_training.evaluation.statistics import ratio_interval
+from mumu_training.evaluation.report import Outcome, write
+from mumu_training.evaluation.statistics import bootstrap_interval, ratio_interval
 from mumu_training.evaluation.text2music import likeness
 from mumu_training.evaluation.text_metrics import (
     WORDNET,
@@ -194,6 +197,67 @@ def test_a_ratio_stands_beside_its_interval() -> None:
     low, high = ratio_interval(made, true)
     assert entry["ratio_interval"] == (low, high)
     assert 0.45 < low < 0.6 / 0.9 < high < 0.87
+
+
+def test_marks_stand_beside_chance_and_anothers() -> None:
+    ours, others, true = [1.0, 1.0, 1.0, 0.0], [0.0, 1.0, 0.0, 0.0], [1.0] * 4
+    names = ("instrument", "tempo half or double")
+    made, swapped, ceiling = (dict.fromkeys(names, v) for v in (ours, others, true))
+    entries = compare_marks(made, ceiling, swapped, {"instrument": 0.25})
+    entry = entries["instrument"]
+    assert (entry["swapped"], entry["difference"], entry["chance"]) == (0.25, 0.5, 0.25)
+    # Paired: the interval of the differences, piece by piece.
+    assert entry["difference_interval"] == bootstrap_interval([1, 0, 1, 0])
+    assert entries["tempo half or double"]["chance"] is None
+    text = marks_table(entries).markdown()
+    assert "| ratio (95 %) | chance | for another's | difference (95 %) |" in text
+    assert "| 25% | 25% | +50% (+0% to +100%) |" in text
+    assert "| - | - | 25% |" in text
+    assert "chance" not in marks_table(compare_marks(made, ceiling)).markdown()
+
+
+def test_chance_is_the_best_constant_answer() -> None:
+    wishes = [
+        {"tempo": tempo, "instrument": instrument}
+        for tempo, instrument in [(70.0, "organ"), (140.0, "organ"), (160.0, "flute"), (100.0, "x")]
+    ]
+    # 149 is within 8 % of both 140 and 160.
+    assert chances(wishes) == {"tempo": 0.5, "tempo by librosa": 0.5, "instrument": 0.5}
+
+
+def test_a_report_is_json_for_every_parser(tmp_path: Path) -> None:
+    entry = compare_marks({"mood": [1.0, 0.0]}, {"mood": [0.0, 0.0]})
+    assert entry["mood"]["ratio"] is entry["mood"]["ratio_interval"] is None
+    assert "| 0% (0% to 0%) | - |" in marks_table(entry).markdown()
+    found = {"marks": entry, "broken": [float("nan"), {"more": (float("inf"), 1.5)}]}
+    written = write(Outcome("some", "Some.", found, rows=[{"x": float("-inf")}]), tmp_path)[0]
+
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is not JSON")
+
+    document = json.loads(written.read_text(), parse_constant=refuse)
+    assert document["results"]["broken"] == [None, {"more": [None, 1.5]}]
+    assert document["results"]["marks"]["mood"]["ratio"] is None
+    assert document["rows"] == [{"x": None}]
+
+
+def test_descriptions_are_compared_with_other_songs_by_song() -> None:
+    partners = [1, 2, 0]
+    results = score(ANSWERS, REFERENCES, partners, NoWordNet())
+    assert set(results) == {"own", "swapped", "difference"}
+    others = [ANSWERS[partner] for partner in partners]
+    own, swapped = (meteor(answers, REFERENCES, NoWordNet()) for answers in (ANSWERS, others))
+    difference = results["difference"]["METEOR"]
+    assert difference["value"] == pytest.approx(np.mean(own) - np.mean(swapped))
+    assert difference["interval"] == bootstrap_interval(np.subtract(own, swapped))
+    assert results["difference"]["BLEU"]["value"] == pytest.approx(
+        standard_bleu(ANSWERS, REFERENCES) - standard_bleu(others, REFERENCES)
+    )
+    low, high = results["difference"]["BLEU"]["interval"]
+    assert low < results["difference"]["BLEU"]["value"] < high
+    # The same answers twice: each resample takes the same songs of both.
+    same = score(ANSWERS, REFERENCES, [0, 1, 2], NoWordNet())["difference"]
+    assert all(entry == {"value": 0, "interval": (0, 0)} for entry in same.values())
 
 
 def test_an_embedding_comes_from_an_onnx_file(tmp_path: Path) -> None:

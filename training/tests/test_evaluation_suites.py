@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -96,10 +97,17 @@ def test_text2music_counts_what_was_made(jury: Jury, tmp_path: Path) -> None:
         "tempo", "tempo half or double", "tempo by librosa", "instrument", "mood in pairs",
     }  # fmt: skip
     assert results["marks"]["tempo"]["pieces"] == 4
+    assert all({"chance", "swapped", "difference"} <= set(m) for m in results["marks"].values())
+    assert results["marks"]["instrument"]["chance"] == 0.25
+    assert results["marks"]["mood in pairs"]["chance"] == 0.5
+    chart = outcome.charts[0].series
+    assert list(chart) == ["generated", "true renderings", "for another's", "chance"]
+    assert math.isnan(chart["chance"][list(results["marks"]).index("tempo half or double")])
     assert results["frechet"]["true_to_true_in_halves"] >= 0
     text = write(outcome, tmp_path)[1].read_text()
     assert "| fast measures faster (onset rate) | 100% (100% to 100%) |" in text
     assert "(text2music-1.png)" in text
+    assert "| chance | for another's | difference (95 %) |" in text
 
 
 def scenes(folder: Path) -> list[ImageRecord]:
@@ -127,6 +135,8 @@ def test_scenes_are_marked_by_the_rules_and_by_anothers(jury: Jury, tmp_path: Pa
     assert results["caption"]["instrument"]["swapped"] == 0
     assert results["caption"]["mood"]["difference"] == 1
     assert "swapped" in results["marks"]["tempo"]
+    assert results["marks"]["instrument"]["chance"] == 0.25
+    assert {"swapped", "difference_interval"} <= set(results["moods"]["mood in pairs"])
     blind = Maker({scene.path: pictures[0].music_caption for scene in pictures})
     results = evaluate_scenes(blind, jury, pictures, tmp_path, 2.0).results
     assert results["caption"]["instrument"]["right"] == 0.25

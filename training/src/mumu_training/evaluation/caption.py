@@ -8,6 +8,7 @@ listening, so the same answers are also scored against other songs' references.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from mumu_training.data.manifest import MusicRecord
 from mumu_training.data.talk_audio import FIXED_QUESTIONS, fixed_turn
 from mumu_training.evaluation.client import MumuClient, Query
 from mumu_training.evaluation.report import Chart, Outcome, Table
-from mumu_training.evaluation.statistics import bootstrap_interval, swap_partners
+from mumu_training.evaluation.statistics import FloatArray, bootstrap_interval, swap_partners
 from mumu_training.evaluation.text_metrics import (
     NoWordNet,
     meteor,
@@ -31,8 +32,35 @@ _RESAMPLES = 200
 """Corpus BLEU has to be computed again for each resample."""
 
 
-def score(answers: Sequence[str], references: Sequence[str], wordnet: Any) -> dict[str, Any]:
-    """All measures with 95 % intervals over songs."""
+@dataclass(frozen=True)
+class _Scored:
+    """A measure of all answers."""
+
+    value: float
+    by_song: Sequence[float]
+    """Empty for a measure of the whole corpus."""
+    drawn: Sequence[float]
+    """The measure of resampled songs, the same songs each time, for one of the whole corpus."""
+
+    def entry(self) -> dict[str, Any]:
+        ends = bootstrap_interval(self.by_song) if self.by_song else _middle(self.drawn)
+        return {"value": self.value, "interval": ends}
+
+    def over(self, other: _Scored) -> dict[str, Any]:
+        """The difference to the measure of other answers about the same songs."""
+        if self.by_song:
+            ends = bootstrap_interval(np.subtract(self.by_song, other.by_song))
+        else:
+            ends = _middle(np.subtract(self.drawn, other.drawn))
+        return {"value": self.value - other.value, "interval": ends}
+
+
+def _middle(drawn: Sequence[float] | FloatArray) -> tuple[float, float]:
+    low, high = np.percentile(np.asarray(drawn), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _measure(answers: Sequence[str], references: Sequence[str], wordnet: Any) -> dict[str, _Scored]:
     rouge = rouge_l(answers, references)
     by_song = {
         "BLEU, papers' protocol": paper_bleu(answers, references),
@@ -40,21 +68,40 @@ def score(answers: Sequence[str], references: Sequence[str], wordnet: Any) -> di
         "ROUGE-L, papers' protocol": [recall for recall, _ in rouge],
         "ROUGE-L": [measure for _, measure in rouge],
     }
-    results: dict[str, Any] = {
-        name: {"value": float(np.mean(values)), "interval": bootstrap_interval(values)}
-        for name, values in by_song.items()
+    results = {
+        name: _Scored(float(np.mean(values)), values, []) for name, values in by_song.items()
     }
     rng = np.random.default_rng(0)
     drawn = [
         standard_bleu([answers[i] for i in chosen], [references[i] for i in chosen])
         for chosen in rng.integers(0, len(answers), (_RESAMPLES, len(answers)))
     ]
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    results["BLEU"] = {
-        "value": standard_bleu(answers, references),
-        "interval": (float(low), float(high)),
-    }
+    results["BLEU"] = _Scored(standard_bleu(answers, references), [], drawn)
     return {name: results[name] for name in sorted(results)}
+
+
+def score(
+    answers: Sequence[str], references: Sequence[str], partners: Sequence[int], wordnet: Any
+) -> dict[str, dict[str, Any]]:
+    """All measures with 95 % intervals over songs.
+
+    Returns:
+        By measure, of the answers ("own"), of other songs' answers against the same references
+        ("swapped", other songs as `partners` has them) and the "difference" of the two, which is
+        paired by song, and so is its interval.
+    """
+    own = _measure(answers, references, wordnet)
+    swapped = _measure([answers[partner] for partner in partners], references, wordnet)
+    return {
+        "own": {name: scored.entry() for name, scored in own.items()},
+        "swapped": {name: scored.entry() for name, scored in swapped.items()},
+        "difference": {name: scored.over(swapped[name]) for name, scored in own.items()},
+    }
+
+
+def _cell(entry: dict[str, Any], sign: str = "") -> str:
+    low, high = entry["interval"]
+    return f"{entry['value']:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})"
 
 
 def evaluate_caption(
@@ -80,12 +127,12 @@ def evaluate_caption(
     references = [fixed_turn(song.attributes, which)[1] for song in songs]
     partners = swap_partners(songs, [[song.attributes.instrument for song in songs]])
     wordnet = open_wordnet()
-    own = score(answers, references, wordnet)
-    others = score([answers[partner] for partner in partners], references, wordnet)
+    results = score(answers, references, partners, wordnet)
+    own, others, differences = results["own"], results["swapped"], results["difference"]
     outcome = Outcome(
         "caption",
         f"{len(songs)} songs, asked: {FIXED_QUESTIONS[which]}.",
-        {"own": own, "swapped": others},
+        dict(results),
         rows=[
             {"id": song.id, "answer": answer, "reference": reference}
             for song, answer, reference in zip(songs, answers, references, strict=True)
@@ -93,12 +140,13 @@ def evaluate_caption(
     )
     outcome.tables.append(
         Table(
-            ["measure", "value (95 %)", "another song's description"],
+            ["measure", "value (95 %)", "another song's answer (95 %)", "difference (95 %)"],
             [
                 [
                     name,
-                    f"{entry['value']:.3f} ({entry['interval'][0]:.3f} to {entry['interval'][1]:.3f})",
-                    f"{others[name]['value']:.3f}",
+                    _cell(entry),
+                    _cell(others[name]),
+                    _cell(differences[name], "+"),
                 ]
                 for name, entry in own.items()
             ],
@@ -118,7 +166,10 @@ def evaluate_caption(
                 "own": [entry["value"] for entry in own.values()],
                 "another song's": [entry["value"] for entry in others.values()],
             },
-            {"own": [entry["interval"] for entry in own.values()]},
+            {
+                "own": [entry["interval"] for entry in own.values()],
+                "another song's": [entry["interval"] for entry in others.values()],
+            },
         )
     )
     return outcome

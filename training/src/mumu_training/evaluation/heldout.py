@@ -2,37 +2,39 @@
 
 Compositions and scenes come from a seed that the generators' datasets do not use, songs are played
 by a soundfont that no training song is played by, and whatever has the fingerprint of something in
-a training set is refused and replaced by the next number. Everything is in the split "test".
+a training set is refused and replaced by the next number, also when it is there from an earlier run
+and the training set came later. Everything is in the split "test".
 """
 
 from __future__ import annotations
 
 import json
 import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from itertools import count as numbers
 from pathlib import Path
 
-import numpy as np
-
-from mumu_training.data.clips import clip_frames, write_clip
+from mumu_training.data.clips import write_clip
 from mumu_training.data.composer import compose
 from mumu_training.data.manifest import (
     MANIFEST_NAME,
-    MusicRecord,
+    RECORDS_A_SEED,
     Record,
     VideoRecord,
     append_records,
+    made_by,
     read_manifest,
 )
 from mumu_training.data.music import SOUNDFONTS, SongJob, make_song, song_id, song_seed
-from mumu_training.data.scene_canvas import Look
-from mumu_training.data.scene_painter import Painter
-from mumu_training.data.scenes import PICTURE_SIZE, Job, draw_look, draw_scene
+from mumu_training.data.scenes import Job, draw_scene
 from mumu_training.evaluation.fingerprints import (
-    clip_fingerprint,
-    dataset_fingerprints,
-    picture_fingerprint,
+    Fingerprints,
+    Known,
+    NearMarks,
+    clip_look,
+    clip_seconds,
+    record_fingerprint,
     score_fingerprint,
 )
 
@@ -44,73 +46,107 @@ _CLIP_SIZE = 192
 """Pixels of a side of the mp4 files; the video encoder sees fewer."""
 _FINGERPRINTS = "fingerprints.json"
 
-Known = dict[str, set[str]]
 
+def new_songs(
+    known: set[str], seed: int, count: int, seconds: float, there: Collection[str] = ()
+) -> Iterator[int]:
+    """Numbers of compositions whose melodies are nowhere else; adds to `known` what it yields.
 
-def known_fingerprints(
-    against: list[Path], out: Path, report: Callable[[str], None]
-) -> dict[str, set[str]]:
-    """Fingerprints of what was trained on, kept in `out` as they take minutes to make.
-
-    Raises:
-        FileNotFoundError: a folder has no dataset.
+    Songs whose ids are in `there` are made already, and passed over.
     """
-    sizes = {str(folder): len(read_manifest(folder)) for folder in against}
-    cache = out / _FINGERPRINTS
-    if cache.is_file():
-        kept = json.loads(cache.read_text())
-        if kept["sizes"] == sizes:
-            return {kind: set(marks) for kind, marks in kept["fingerprints"].items()}
-    known: Known = {"music": set(), "image": set(), "video": set()}
-    for folder in against:
-        for kind, marks in dataset_fingerprints(read_manifest(folder), folder, report).items():
-            known[kind] |= marks
-    out.mkdir(parents=True, exist_ok=True)
-    lists = {kind: sorted(marks) for kind, marks in known.items()}
-    cache.write_text(json.dumps({"sizes": sizes, "fingerprints": lists}))
-    return known
-
-
-def new_songs(known: set[str], seed: int, count: int, seconds: float) -> Iterator[int]:
-    """Numbers of compositions whose melodies are nowhere else; adds to `known` what it yields."""
-    number = 0
-    while count:
+    for number in numbers():
+        if count <= 0:
+            return
+        if song_id(seed, number) in there:
+            continue
         mark = score_fingerprint(compose(song_seed(seed, number), seconds).midi)
         if mark not in known:
             known.add(mark)
             count -= 1
             yield number
-        number += 1
 
 
-def new_scenes(known: set[str], seed: int, count: int, moving: bool) -> Iterator[Job]:
-    """Scenes that look like no other; adds to `known` what it yields. Folders are left empty."""
-    number = 0
-    while count:
-        job = Job("", number, song_seed(seed, number), moving)
-        rng = np.random.default_rng([job.seed, int(moving)])
-        look = draw_look(rng, moving)
-        if moving:
-            seconds = round(float(rng.uniform(2.5, 6.5)), 2)
-            mark = clip_fingerprint(clip_frames(look, job.seed, seconds))
-        else:
-            mark = picture_fingerprint(
-                np.asarray(Painter(look, job.seed, PICTURE_SIZE).frame().convert("RGB"))
-            )
-        if mark not in known:
-            known.add(mark)
-            count -= 1
-            yield job
-        number += 1
+def new_scenes(
+    known: NearMarks,
+    folder: Path,
+    seed: int,
+    count: int,
+    moving: bool,
+    there: Collection[str] = (),
+) -> Iterator[Record]:
+    """Draws scenes that look like no other; adds to `known` what it yields.
+
+    Scenes whose ids are in `there` are made already, and passed over.
+    """
+    for number in numbers():
+        if count <= 0:
+            return
+        job = Job(str(folder), number, song_seed(seed, number), moving)
+        if job.id in there:
+            continue
+        # Compared as the file that a training set would have: encoding a picture changes its mark.
+        scene = draw_scene(job)
+        mark = record_fingerprint(scene, folder)
+        if mark in known:
+            (folder / scene.path).unlink()
+            continue
+        known.add(mark)
+        count -= 1
+        yield scene
 
 
 def _playable(record: VideoRecord, folder: Path) -> VideoRecord:
     """The clip as an mp4 file, which is what people send, in place of frames in an array."""
     path = Path(record.path).with_suffix(".mp4")
-    look = Look(**{key: value for key, value in record.attributes.items() if key != "seconds"})
-    write_clip(folder / path, look, record.seed, record.attributes["seconds"], _CLIP_SIZE)
+    write_clip(folder / path, clip_look(record), record.seed, clip_seconds(record), _CLIP_SIZE)
     (folder / record.path).unlink()
-    return replace(record, path=str(path), split="test")
+    return replace(record, path=str(path))
+
+
+def _keep(
+    out: Path, known: Known, fingerprints: Fingerprints, report: Callable[[str], None]
+) -> list[Record]:
+    """The records of an earlier run that may stay; drops the others, files and all.
+
+    Adds the fingerprints of those that stay to `known`.
+    """
+    if not (out / MANIFEST_NAME).is_file():
+        return []
+    kept: list[Record] = []
+    dropped: list[Record] = []
+    for record in read_manifest(out):
+        reason = ""
+        if not (out / record.path).is_file():
+            reason = f"{record.path} is missing"
+        else:
+            mark, marks = fingerprints.of(record, out), known.of(record.kind)
+            if mark in marks:
+                reason = "the like of it is in a training set now, or in this set before it"
+            else:
+                marks.add(mark)
+        if reason:
+            report(f"{record.id} ({record.kind}) dropped, another takes its place: {reason}")
+        (dropped if reason else kept).append(record)
+    fingerprints.save()
+    if dropped:
+        _rewrite(out, dropped)
+    return kept
+
+
+def _rewrite(out: Path, dropped: Sequence[Record]) -> None:
+    """Take records out of the manifest, then remove their files (nobody else may write meanwhile)."""
+    gone = {(record.kind, record.id) for record in dropped}
+    manifest = out / MANIFEST_NAME
+    rows = [line for line in manifest.read_text(encoding="utf-8").splitlines() if line.strip()]
+    part = manifest.with_suffix(".part")
+    with part.open("w", encoding="utf-8") as stream:
+        for line in rows:
+            row = json.loads(line)
+            if (row["kind"], row["id"]) not in gone:
+                stream.write(line + "\n")
+    part.replace(manifest)
+    for record in dropped:
+        (out / record.path).unlink(missing_ok=True)
 
 
 def make_held_out(
@@ -126,6 +162,8 @@ def make_held_out(
     report: Callable[[str], None] = lambda line: None,
 ) -> dict[str, int]:
     """Fill a folder with the evaluation set; continues where it was stopped.
+
+    What the folder has already is compared again, and replaced where a training set has it now.
 
     Args:
         against: dataset folders of the training, which nothing may overlap with.
@@ -144,17 +182,21 @@ def make_held_out(
         )
     if soundfont.name in SOUNDFONTS:
         raise ValueError(f"{soundfont.name} plays training songs: evaluation needs another.")
-    seeds = {record.seed // 1_000_000 for folder in against for record in read_manifest(folder)}
+    seeds = {r.seed // RECORDS_A_SEED for folder in against for r in read_manifest(folder)}
     if seed in seeds:
         raise ValueError(f"Seed {seed} made a training set: evaluation needs another.")
-    known = known_fingerprints(against, out, report)
-    done: dict[str, Record] = {}
-    if (out / MANIFEST_NAME).is_file():
-        done = {record.id: record for record in read_manifest(out)}
+    known, fingerprints = Known(), Fingerprints(out / _FINGERPRINTS)
+    for folder in against:
+        fingerprints.learn(known, read_manifest(folder), folder, report)
+    kept = [record for record in _keep(out, known, fingerprints, report) if made_by(record, [seed])]
+    there = {record.id for record in kept}
+
+    def missing(kind: str, wanted: int) -> int:
+        return wanted - sum(record.kind == kind for record in kept)
+
     jobs = [
         SongJob(str(out), seed, number, seconds, "", str(soundfont))
-        for number in new_songs(known["music"], seed, songs, seconds)
-        if song_id(seed, number) not in done
+        for number in new_songs(known.music, seed, missing("music", songs), seconds, there)
     ]
     made = 0
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
@@ -163,15 +205,12 @@ def make_held_out(
             made += 1
             if made % 25 == 0:
                 report(f"{made}/{len(jobs)} songs")
-    for moving, count in ((False, images), (True, videos)):
-        for job in new_scenes(known["video" if moving else "image"], seed, count, moving):
-            if job.id in done:
-                continue
-            scene = draw_scene(replace(job, folder=str(out)))
-            if isinstance(scene, VideoRecord):
-                append_records(out, [_playable(scene, out)])
-            elif not isinstance(scene, MusicRecord):
-                append_records(out, [replace(scene, split="test")])
-        report(f"{count} {'clips' if moving else 'pictures'}")
+    for moving, wanted in ((False, images), (True, videos)):
+        kind = "video" if moving else "image"
+        marks = known.video if moving else known.image
+        for scene in new_scenes(marks, out, seed, missing(kind, wanted), moving, there):
+            whole = _playable(scene, out) if isinstance(scene, VideoRecord) else scene
+            append_records(out, [replace(whole, split="test")])
+        report(f"{wanted} {'clips' if moving else 'pictures'}")
     held = read_manifest(out)
     return {kind: sum(r.kind == kind for r in held) for kind in ("music", "image", "video")}

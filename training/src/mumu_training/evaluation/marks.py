@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from mumu_training.evaluation.report import Table, interval, percent
 from mumu_training.evaluation.statistics import bootstrap_interval, ratio_interval
 
 Wish = Mapping[str, Any]
+MOOD_CHANCE = {"mood in pairs": 0.5}
+"""A pair has two orders."""
 SPECTRAL = ("onset_rate", "centroid", "bandwidth", "rolloff", "flatness")
 
 
@@ -42,12 +45,38 @@ def marks(heard: Sequence[Heard], wishes: Sequence[Wish]) -> dict[str, list[floa
     return found
 
 
+def chances(wishes: Sequence[Wish]) -> dict[str, float]:
+    """Share of wishes that the best music made without hearing any of them would be right for."""
+    found: dict[str, float] = {}
+    for name in ("tempo", "instrument", "mode", "mood"):
+        if not all(name in wish for wish in wishes):
+            continue
+        asked = [wish[name] for wish in wishes]
+        if name == "tempo":
+            found[name] = found["tempo by librosa"] = best_tempo_share(asked)
+        else:
+            found[name] = Counter(asked).most_common(1)[0][1] / len(asked)
+    return found
+
+
+def best_tempo_share(asked: Sequence[float]) -> float:
+    """Largest share of tempi that a single tempo is right for."""
+    guesses = (50 * 1.01**step for step in range(150))
+    return max(sum(tempo_right(guess, tempo) for tempo in asked) for guess in guesses) / len(asked)
+
+
 def compare_marks(
     made: dict[str, list[float]],
     true: dict[str, list[float]],
     swapped: dict[str, list[float]] | None = None,
+    chance: Mapping[str, float] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Shares right of generated and of true music, and their ratio, by attribute."""
+    """Shares right of generated and of true music, and their ratio, by attribute.
+
+    Args:
+        swapped: marks of other pieces for the same wishes, in the order of `made`.
+        chance: what music that follows no wish can have right, for the attributes that have such.
+    """
     results: dict[str, dict[str, Any]] = {}
     for name, ours in made.items():
         share, ceiling = float(np.mean(ours)), float(np.mean(true[name]))
@@ -56,8 +85,8 @@ def compare_marks(
             "generated_interval": bootstrap_interval(ours),
             "true": ceiling,
             "true_interval": bootstrap_interval(true[name]),
-            "ratio": share / ceiling if ceiling else float("nan"),
-            "ratio_interval": ratio_interval(ours, true[name]),
+            "ratio": share / ceiling if ceiling else None,
+            "ratio_interval": ratio_interval(ours, true[name]) if ceiling else None,
             "pieces": len(ours),
         }
         if swapped is not None:
@@ -66,6 +95,8 @@ def compare_marks(
             difference = np.subtract(ours, others)
             entry["difference"] = float(difference.mean())
             entry["difference_interval"] = bootstrap_interval(difference)
+        if chance is not None:
+            entry["chance"] = chance.get(name)
         results[name] = entry
     return results
 
@@ -73,19 +104,26 @@ def compare_marks(
 def marks_table(results: dict[str, dict[str, Any]], title: str = "") -> Table:
     """Table of compare_marks."""
     has_swaps = any("swapped" in entry for entry in results.values())
+    has_chance = any("chance" in entry for entry in results.values())
     columns = ["attribute", "generated (95 %)", "true renderings (95 %)", "ratio (95 %)"]
+    if has_chance:
+        columns.append("chance")
     if has_swaps:
         columns += ["for another's", "difference (95 %)"]
     rows = []
     for name, entry in results.items():
         # Half and double are mistakes: that true renderings make hardly any is no measure for a ratio.
-        ratio = f"{percent(entry['ratio'])} ({interval(entry['ratio_interval'])})"
+        ratio = "-"
+        if entry["ratio"] is not None and name != "tempo half or double":
+            ratio = f"{percent(entry['ratio'])} ({interval(entry['ratio_interval'])})"
         row = [
             name,
             f"{percent(entry['generated'])} ({interval(entry['generated_interval'])})",
             f"{percent(entry['true'])} ({interval(entry['true_interval'])})",
-            "-" if name == "tempo half or double" else ratio,
+            ratio,
         ]
+        if has_chance:
+            row.append(percent(entry.get("chance")))
         if has_swaps:
             row += [
                 percent(entry["swapped"]),

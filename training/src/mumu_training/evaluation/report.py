@@ -62,13 +62,15 @@ class Outcome:
         return "\n".join(parts)
 
 
-def percent(value: float) -> str:
-    """A share in whole percent."""
-    return "-" if math.isnan(value) else f"{value:.0%}"
+def percent(value: float | None) -> str:
+    """A share in whole percent; a dash where there is none."""
+    return "-" if value is None or math.isnan(value) else f"{value:.0%}"
 
 
-def interval(ends: Sequence[float], signed: bool = False) -> str:
-    """A 95 % interval of a share in whole percent."""
+def interval(ends: Sequence[float] | None, signed: bool = False) -> str:
+    """A 95 % interval of a share in whole percent; a dash where there is none."""
+    if ends is None:
+        return "-"
     low, high = ends
     return f"{low:+.0%} to {high:+.0%}" if signed else f"{low:.0%} to {high:.0%}"
 
@@ -100,6 +102,17 @@ def draw(chart: Chart, path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
+def plain(value: Any) -> Any:
+    """The same for JSON, with null for numbers that JSON has not (NaN, infinity)."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
 def write(outcome: Outcome, folder: Path) -> list[Path]:
     """Write SUITE.json, SUITE.md and SUITE-N.png; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -111,7 +124,8 @@ def write(outcome: Outcome, folder: Path) -> list[Path]:
         "notes": outcome.notes,
         "rows": outcome.rows,
     }
-    files[0].write_text(json.dumps(document, indent=1) + "\n")
+    # Python would write a bare NaN, which other parsers refuse.
+    files[0].write_text(json.dumps(plain(document), indent=1, allow_nan=False) + "\n")
     text = outcome.markdown()
     for number, chart in enumerate(outcome.charts, start=1):
         files.append(folder / f"{outcome.suite}-{number}.png")

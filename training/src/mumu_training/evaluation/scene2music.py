@@ -18,6 +18,8 @@ from mumu_training.data.manifest import ImageRecord, VideoRecord
 from mumu_training.data.vocabulary import tempo_word
 from mumu_training.evaluation.client import MumuClient, Query
 from mumu_training.evaluation.marks import (
+    MOOD_CHANCE,
+    chances,
     compare_marks,
     distance_note,
     distances,
@@ -86,11 +88,15 @@ def mood_partners(wishes: Sequence[dict[str, Any]], seed: int = 0) -> list[tuple
 
 
 def _ordered(
-    heard: Sequence[Heard], wishes: Sequence[dict[str, Any]], pairs: Sequence[tuple[int, int]]
-) -> list[float]:
-    return [
-        mood_ordered(heard[a], heard[b], (wishes[a]["mood"], wishes[b]["mood"])) for a, b in pairs
+    heard: Sequence[Heard],
+    wanted: Sequence[tuple[str, str]],
+    pairs: Sequence[tuple[int, int]],
+) -> dict[str, list[float]]:
+    ordered = [
+        mood_ordered(heard[first], heard[second], moods)
+        for (first, second), moods in zip(pairs, wanted, strict=True)
     ]
+    return {"mood in pairs": ordered}
 
 
 def evaluate_scenes(
@@ -126,11 +132,15 @@ def evaluate_scenes(
         wishes, [[wish["instrument"] for wish in wishes], [wish["mood"] for wish in wishes]]
     )
     swapped = marks([heard[partner] for partner in partners], wishes)
-    marked = compare_marks(marks(heard, wishes), marks(true, wishes), swapped)
+    marked = compare_marks(marks(heard, wishes), marks(true, wishes), swapped, chances(wishes))
     pairs = mood_partners(wishes)
+    wanted = [(wishes[first]["mood"], wishes[second]["mood"]) for first, second in pairs]
+    others = [pairs[i] for i in swap_partners(wanted, list(zip(*wanted, strict=True)))]
     moods = compare_marks(
-        {"mood in pairs": _ordered(heard, wishes, pairs)},
-        {"mood in pairs": _ordered(true, wishes, pairs)},
+        _ordered(heard, wanted, pairs),
+        _ordered(true, wanted, pairs),
+        _ordered(heard, wanted, others),
+        MOOD_CHANCE,
     )
     words = said_results(captions, wishes, partners)
     looks, spectra = spectral_table(heard, true)

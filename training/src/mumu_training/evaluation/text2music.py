@@ -8,7 +8,8 @@ asked about true renderings of the same wishes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -17,6 +18,8 @@ import numpy as np
 from mumu_training.data.vocabulary import MOODS
 from mumu_training.evaluation.client import MumuClient, Query
 from mumu_training.evaluation.marks import (
+    MOOD_CHANCE,
+    chances,
     compare_marks,
     distance_note,
     distances,
@@ -27,7 +30,7 @@ from mumu_training.evaluation.marks import (
 )
 from mumu_training.evaluation.pieces import Heard, Jury, Made, TrueRenderings, make_pieces
 from mumu_training.evaluation.report import Chart, Outcome, Table, interval, percent
-from mumu_training.evaluation.statistics import bootstrap_interval
+from mumu_training.evaluation.statistics import bootstrap_interval, swap_partners
 from mumu_training.judge.features import RATE, Floats
 
 INSTRUMENTS = (
@@ -156,13 +159,16 @@ def _moods(
     ours: list[float] = []
     theirs: list[float] = []
     rows: list[Any] = []
-    for number, pair in enumerate(mood_wishes(pairs)):
+    both: list[list[Heard]] = []
+    asked = mood_wishes(pairs)
+    for number, pair in enumerate(asked):
         moods = (pair[0]["mood"], pair[1]["mood"])
         pieces = maker.make([wish_prompt(wish) for wish in pair], [500 + number] * 2)
         heard = [jury.hear(piece.audio) for piece in pieces]
         # Different compositions on purpose: as a listener would compare two songs.
         true = [jury.hear(truth.make(w, 5000 + 2 * number + i)) for i, w in enumerate(pair)]
         ours.append(mood_ordered(heard[0], heard[1], moods))
+        both.append(heard)
         theirs.append(mood_ordered(true[0], true[1], moods))
         rows.append(
             {
@@ -176,7 +182,14 @@ def _moods(
         )
         if (number + 1) % 5 == 0:
             maker.report(f"{number + 1}/{pairs} pairs of moods")
-    return compare_marks({"mood in pairs": ours}, {"mood in pairs": theirs}), rows
+    wanted = [(first["mood"], second["mood"]) for first, second in asked]
+    partners = swap_partners(wanted, list(zip(*wanted, strict=True)))
+    swapped = [
+        mood_ordered(both[partner][0], both[partner][1], moods)
+        for partner, moods in zip(partners, wanted, strict=True)
+    ]
+    name = "mood in pairs"
+    return compare_marks({name: ours}, {name: theirs}, {name: swapped}, MOOD_CHANCE), rows
 
 
 def _seeds(maker: Maker, count: int) -> dict[str, Any]:
@@ -219,7 +232,11 @@ def evaluate_text2music(
             rows.append({**words, "wish": wish, **heard[-1].row()})
         report(f"{start + len(part)}/{prompts} pieces by instrument and tempo")
     true = [jury.hear(truth.make(wish, number)) for number, wish in enumerate(asked)]
-    marked = compare_marks(marks(heard, asked), marks(true, asked))
+    partners = swap_partners(
+        asked, [[wish["instrument"] for wish in asked], [wish["tempo"] for wish in asked]]
+    )
+    swapped = marks([heard[partner] for partner in partners], asked)
+    marked = compare_marks(marks(heard, asked), marks(true, asked), swapped, chances(asked))
     moods, mood_rows = _moods(maker, jury, truth, mood_pairs)
     speed, speed_rows = _fast_and_slow(maker, jury, pairs)
     seeded = _seeds(maker, seeds)
@@ -284,7 +301,8 @@ def _present(outcome: Outcome, marked: dict[str, dict[str, Any]], looks: Table) 
     ]
     outcome.notes.append(
         "Ratio: share right of generated music over that of true renderings of the same wishes, as "
-        "the judge errs too."
+        "the judge errs too. Chance: the best that music can get that follows no wish. For "
+        "another's: the music made for another wish, marked by this one; the difference is paired."
     )
     if results["frechet"]:
         outcome.notes.append(distance_note(results["frechet"]))
@@ -293,14 +311,20 @@ def _present(outcome: Outcome, marked: dict[str, dict[str, Any]], looks: Table) 
 
 def marks_chart(marked: dict[str, dict[str, Any]], title: str) -> Chart:
     """Chart of compare_marks."""
+    entries = list(marked.values())
     kinds = {"generated": "generated", "true renderings": "true"}
+    series: dict[str, Sequence[float]] = {
+        label: [entry[key] for entry in entries] for label, key in kinds.items()
+    }
+    for label, key in {"for another's": "swapped", "chance": "chance"}.items():
+        values = [entry.get(key) for entry in entries]
+        if any(value is not None for value in values):
+            # No bar where there is no value.
+            series[label] = [math.nan if value is None else value for value in values]
     return Chart(
         title,
         [name.replace(" ", "\n", 1) for name in marked],
-        {label: [entry[key] for entry in marked.values()] for label, key in kinds.items()},
-        {
-            label: [entry[f"{key}_interval"] for entry in marked.values()]
-            for label, key in kinds.items()
-        },
+        series,
+        {label: [entry[f"{key}_interval"] for entry in entries] for label, key in kinds.items()},
         "share right",
     )
