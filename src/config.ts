@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { MumuError } from '#contracts/errors';
+import { MEDIA_LIMITS } from '#inference/media/limits';
 
 const MEBIBYTE = 1024 * 1024;
 
@@ -69,7 +70,7 @@ const environmentSchema = z.object({
   /** Threads of the engine; 0: as many as it finds right for the machine. */
   MUMU_THREADS: whole(0, 0, 1024),
   /** Largest file taken in, MiB. */
-  MUMU_MAX_UPLOAD_MB: number(200, 1, 1_000_000),
+  MUMU_MAX_UPLOAD_MB: number(MEDIA_LIMITS.bytes / MEBIBYTE, 1, 1_000_000),
   /** Room for stored files, MiB. */
   MUMU_STORAGE_MB: number(4096, 1, 100_000_000),
   /** Stored files not used for this many days are removed; so are conversations. */

@@ -3,7 +3,7 @@
  * is decided.
  */
 export const MEDIA_LIMITS = {
-  /** Largest file that is opened, bytes. */
+  /** Largest file that is taken in where the operator says nothing else (MUMU_MAX_UPLOAD_MB), bytes. */
   bytes: 200 * 1024 * 1024,
   /** Sound past this many seconds is not decoded; the user is told. */
   audioSeconds: 600,

@@ -1,7 +1,6 @@
 import { open, stat } from 'node:fs/promises';
 import { fileTypeFromFile } from 'file-type';
 import { MumuError } from '#contracts/errors';
-import { MEDIA_LIMITS } from '#inference/media/limits';
 
 /** How a file that passed the door is to be opened. */
 export type Sniffed = {
@@ -83,9 +82,10 @@ const REFUSED: Readonly<Record<string, string>> = {
 /**
  * Says what a file is by its first bytes, never by its name, and turns away everything that is not sound, a
  * picture or a clip.
+ * @param maxBytes of a file that is about to be taken in; what was taken in before is not measured again.
  * @throws MumuError not_found, invalid_input (empty), too_large, unsupported_media
  */
-export async function sniff(path: string): Promise<Sniffed> {
+export async function sniff(path: string, maxBytes = Number.POSITIVE_INFINITY): Promise<Sniffed> {
   const info = await stat(path).catch((cause: unknown) => {
     throw new MumuError('not_found', 'The file does not exist or cannot be read.', { cause });
   });
@@ -93,9 +93,9 @@ export async function sniff(path: string): Promise<Sniffed> {
     throw new MumuError('invalid_input', 'This is not a file: name a song, picture or clip.');
   const bytes = info.size;
   if (bytes === 0) throw new MumuError('invalid_input', 'The file is empty.');
-  if (bytes > MEDIA_LIMITS.bytes) {
+  if (bytes > maxBytes) {
     const megabytes = Math.round(bytes / 1024 / 1024);
-    const most = Math.round(MEDIA_LIMITS.bytes / 1024 / 1024);
+    const most = Math.round(maxBytes / 1024 / 1024);
     throw new MumuError('too_large', `The file has ${megabytes} MB; at most ${most} MB are accepted.`);
   }
 

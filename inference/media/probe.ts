@@ -51,10 +51,11 @@ const probeSchema = z.object({
 /**
  * Finds out what a file is and holds it against the limits; decodes nothing.
  * Cover art counts as no picture: a song with a cover is a song. A clip with no picture stream is a song too.
+ * @param maxBytes as of `sniff`
  * @throws MumuError not_found, invalid_input, too_large, unsupported_media, missing_dependency, cancelled
  */
-export async function probe(path: string, signal?: AbortSignal): Promise<MediaInfo> {
-  const sniffed = await sniff(path);
+export async function probe(path: string, signal?: AbortSignal, maxBytes?: number): Promise<MediaInfo> {
+  const sniffed = await sniff(path, maxBytes);
   return sniffed.how === 'picture' ? probePicture(path, sniffed, signal) : probeTimed(path, sniffed, signal);
 }
 

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { createHash, randomInt } from 'node:crypto';
+import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { MumuError, toMumuError } from '#contracts/errors';
 import {
@@ -33,6 +33,7 @@ type PackFile = PackManifest['files'][number];
 /**
  * Builds a pack from a checkpoint folder, tensor by tensor: memory holds the largest tensor, not the model. The pack
  * appears under `outFolder` when it is whole; a pack that was there before is replaced, and stays if anything fails.
+ * Builds at the same time do not get into each other's way; what killed ones leave behind `clearLeftovers` removes.
  *
  * Throws MumuError not_found (no checkpoint), damaged_pack (checkpoint that does not fit its description, naming the
  * tensor or field), cannot_do (a kind of checkpoint that is not covered), disk_full.
@@ -42,13 +43,13 @@ export async function buildPack(
   outFolder: string,
   options: BuildPackOptions = {},
 ): Promise<PackManifest> {
-  await clearLeftovers(outFolder);
   const metadata = await readCheckpointMetadata(checkpointFolder);
   const reader = await openSafetensors(join(checkpointFolder, CHECKPOINT_FILES.weights));
-  const building = `${outFolder}.building-${process.pid}`;
+  const building = aside(outFolder, 'building');
   try {
     await mkdir(building, { recursive: true });
     const manifest = await writePack(checkpointFolder, building, reader, metadata, options);
+    await settle(building, manifest);
     await putInPlace(building, outFolder);
     return manifest;
   } catch (error) {
@@ -59,24 +60,43 @@ export async function buildPack(
   }
 }
 
-/** Removes what builds of this pack left behind when their process was killed. */
-async function clearLeftovers(outFolder: string): Promise<void> {
+/**
+ * Removes what builds of this pack left behind when their process was killed. Only for who knows that none is under
+ * way. Should one be all the same (of a process that stood still for long), it fails: its folder is first taken from
+ * where it would be put in place from, so that no part of it ever is.
+ */
+export async function clearLeftovers(outFolder: string): Promise<void> {
   const entries = await readdir(dirname(outFolder)).catch(() => []);
   for (const entry of entries) {
-    const [, pack, pid] = /^(.+)\.(?:building|old)-(\d+)$/.exec(entry) ?? [];
-    if (pack !== basename(outFolder) || isAlive(Number(pid))) continue;
-    await rm(join(dirname(outFolder), entry), { recursive: true, force: true });
+    const [, pack, kind] = /^(.+)\.(building|old)-\d+$/.exec(entry) ?? [];
+    if (pack !== basename(outFolder)) continue;
+    let folder = join(dirname(outFolder), entry);
+    if (kind === 'building') {
+      const taken = aside(outFolder, 'old');
+      await rename(folder, taken).catch(() => undefined);
+      folder = taken;
+    }
+    await rm(folder, { recursive: true, force: true });
   }
 }
 
-/** Whether another process of that number runs (our own number is a leftover of an earlier life of it). */
-function isAlive(pid: number): boolean {
-  if (pid === process.pid) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+/** A folder beside the pack's that no other build has, in this process or any other. `listPacks` knows such names. */
+function aside(outFolder: string, kind: 'building' | 'old'): string {
+  return `${outFolder}.${kind}-${randomInt(2 ** 47)}`;
+}
+
+/** Everything is there and on the disk: after a power failure, too, what is in place is whole. */
+async function settle(folder: string, { files }: PackManifest): Promise<void> {
+  for (const { name, bytes } of [...files, { name: 'pack.json', bytes: undefined }]) {
+    const file = await open(join(folder, name), 'r+');
+    try {
+      const { size } = await file.stat();
+      if (bytes !== undefined && size !== bytes)
+        throw new Error(`${name} was changed while the pack was built`);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
   }
 }
 
@@ -167,8 +187,7 @@ function highestTokenId(text: string, file: string): number {
 /** Moves the whole pack to its place; what was there before is kept until the new one stands. */
 async function putInPlace(building: string, outFolder: string): Promise<void> {
   await mkdir(dirname(outFolder), { recursive: true });
-  const old = `${outFolder}.old-${process.pid}`;
-  await rm(old, { recursive: true, force: true });
+  const old = aside(outFolder, 'old');
   const moved = await rename(outFolder, old).then(
     () => true,
     (error: NodeJS.ErrnoException) => {

@@ -57,7 +57,7 @@ export async function openServices(config: Config, log: Logger, running: Running
     storage,
     maxFileBytes: config.limits.uploadBytes,
     inspect: async (path, signal) => {
-      const { kind, mime, seconds } = await probe(path, signal);
+      const { kind, mime, seconds } = await probe(path, signal, config.limits.uploadBytes);
       return { kind, mime, ...(seconds === undefined ? {} : { seconds }) };
     },
     observer: metrics.requests,

@@ -16,10 +16,10 @@ export interface InputFile {
 }
 
 /**
- * Looks into a file that was named on the command line.
+ * Looks into a file that was named on the command line, of at most `maxBytes`.
  * @throws MumuError not_found, invalid_input, unsupported_media, too_large; the sentence names the file.
  */
-export async function openInput(path: string, signal?: AbortSignal): Promise<InputFile> {
+export async function openInput(path: string, maxBytes: number, signal?: AbortSignal): Promise<InputFile> {
   const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') {
       throw new MumuError('not_found', `${path} does not exist.`);
@@ -29,7 +29,7 @@ export async function openInput(path: string, signal?: AbortSignal): Promise<Inp
   if (!found.isFile()) throw new MumuError('invalid_input', `${path} is no file.`);
   const name = cleanFileName(basename(path));
   try {
-    const { kind, mime, seconds } = await probe(path, signal);
+    const { kind, mime, seconds } = await probe(path, signal, maxBytes);
     const hash = createHash('sha256');
     await pipeline(createReadStream(path), hash);
     const key = hash.digest('hex');

@@ -49,7 +49,7 @@ export async function runOneShot(config: Config, asked: OneShot): Promise<OneSho
   const text = checkText(asked.text, spec);
   const format = asked.out === undefined ? asked.options.format : formatOf(asked.out);
   if (asked.out !== undefined) await checkTarget(asked.out);
-  const inputs = await Promise.all(asked.files.map((path) => openInput(path)));
+  const inputs = await Promise.all(asked.files.map((path) => openInput(path, config.limits.uploadBytes)));
   const action = 'new' as const;
   const references = inputs.map((input) => input.reference);
   chooseFiles({ command: asked.command, text, action }, references, undefined);

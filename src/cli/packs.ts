@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MumuError, toMumuError } from '#contracts/errors';
 import { optionsSchema } from '#contracts/request';
-import { buildPack } from '#models/packs/build';
+import { buildPack, clearLeftovers } from '#models/packs/build';
 import { listPacks as listBuilt, packIsCurrent, verifyPack } from '#models/packs/read';
 import type { PackDtype, PackManifest } from '#models/packs/schema';
 import { type Config, repositoryFolder } from '#src/config';
@@ -55,7 +55,7 @@ export async function rebuildPack(config: Place, name: string, options: BuildOpt
   return packFolder(config, name);
 }
 
-/** One build of a pack at a time, over all processes; whoever waited finds it done. */
+/** One build of a pack at a time, over all processes that share the folder; whoever waited finds it done. */
 async function build(
   config: Place,
   name: string,
@@ -71,7 +71,8 @@ async function build(
     const lock = await waitForLock(join(packs, `.${name}.lock`), waiting);
     try {
       if (!always && (await packIsCurrent(folder, checkpoint))) return;
-      await clearRemains(packs, name);
+      // Left by builds that were killed: the lock says that none is under way.
+      await clearLeftovers(folder);
       await buildPack(checkpoint, folder, {
         ...(options.dtype === undefined ? {} : { dtype: options.dtype }),
         onProgress: ({ done, of }) => options.onProgress?.(done / of),
@@ -81,15 +82,6 @@ async function build(
     }
   } catch (error) {
     throw toMumuError(error);
-  }
-}
-
-/** What builds left behind that were killed; the lock says that none is under way. */
-async function clearRemains(packs: string, name: string): Promise<void> {
-  for (const entry of await readdir(packs)) {
-    if (entry.startsWith(`${name}.`) && /\.(building|old)-\d+$/.test(entry)) {
-      await rm(join(packs, entry), { recursive: true, force: true });
-    }
   }
 }
 

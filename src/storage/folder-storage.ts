@@ -204,6 +204,9 @@ export class FolderStorage implements Storage {
       const over = this.total + wanted > this.options.maxBytes;
       if (!expired && !over) break;
       if (now - entry.usedAt < grace || this.held.has(entry.key) || inUse.has(entry.key)) continue;
+      // Another process may have used it, or removed it, since the folder was read.
+      const found = await stat(this.path(entry.key)).catch(() => undefined);
+      if (found !== undefined && found.mtimeMs > entry.usedAt) continue;
       // Content first: a sidecar without content is found by nobody and written over.
       await rm(this.path(entry.key), { force: true });
       await rm(`${this.path(entry.key)}.json`, { force: true });

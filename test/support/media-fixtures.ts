@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,6 +43,17 @@ export function clip(
   const input = ['-f', 'lavfi', '-i', `testsrc2=size=${size}:rate=10:duration=${seconds}`];
   ffmpeg(...input, ...audio, ...args, out);
   return out;
+}
+
+/** Makes a wav as long as wanted, by silence that takes no room on the disk. */
+export function lengthened(path: string, bytes: number): string {
+  const content = readFileSync(path);
+  const data = content.indexOf('data');
+  content.writeUInt32LE(bytes - 8, 4);
+  content.writeUInt32LE(bytes - data - 8, data + 4);
+  writeFileSync(path, content);
+  truncateSync(path, bytes);
+  return path;
 }
 
 /** The first `share` of a file's bytes. */

@@ -21,6 +21,7 @@ import {
   isTokenGone,
   isTooLarge,
   Posts,
+  type Sent,
 } from '#src/chat/discord/posts';
 import { body, type Shown, statusBody } from '#src/chat/discord/render';
 import { ResultContents } from '#src/chat/discord/result-contents';
@@ -34,6 +35,8 @@ type Note = (posted: Record<string, unknown>) => Promise<void>;
 const FILE_HOSTS = ['cdn.discordapp.com', 'media.discordapp.net'];
 /** Discord lets one message be edited five times in five seconds; others edit in the same channel. Milliseconds. */
 const INTERVAL = 1500;
+/** A message that is posted twice within this time comes once: Discord knows its nonce "for a few minutes". */
+const NONCE_MILLISECONDS = 60_000;
 
 /** Shows requests on Discord: one status message each, from its place in the queue to its result. */
 export class DiscordMessenger implements Messenger {
@@ -64,9 +67,18 @@ export class DiscordMessenger implements Messenger {
       await this.notes.set(delivery.id, await this.posts.editResponse(address, token, content));
       return;
     }
-    const at = await this.notes.get(delivery.id);
-    if (at !== undefined) await this.posts.edit(at, content);
-    else if (address.type === 'message') await this.answer(delivery, address, content);
+    const isAway = view.state === 'moment';
+    const at = await this.notes.get(delivery.id).catch((error: unknown) => {
+      if (isAway) return undefined;
+      throw error;
+    });
+    if (at !== undefined) {
+      await this.posts.edit(at, content);
+      return;
+    }
+    // An earlier process may have posted one, which only Redis knows.
+    const mayStand = isAway && Date.now() - delivery.receivedAt > NONCE_MILLISECONDS;
+    if (address.type === 'message' && !mayStand) await this.answer(delivery, address, content);
   }
 
   async finish(delivery: Delivery, view: FinalView, secrets: Secrets | undefined, note: Note): Promise<void> {
@@ -137,8 +149,14 @@ export class DiscordMessenger implements Messenger {
     address: Extract<Address, { type: 'message' }>,
     content: Content,
   ): Promise<void> {
-    const at = await this.posts.post(address.channel, delivery.id, content, address.message);
-    await this.notes.set(delivery.id, at);
+    const sent = await this.posts.post(address.channel, delivery.id, content, address.message);
+    await this.notes.set(delivery.id, sent.at);
+    await this.renew(sent, content);
+  }
+
+  /** What an earlier try has posted is made to say what this one has to say. */
+  private async renew({ at, isOlder }: Sent, content: Content): Promise<void> {
+    if (isOlder) await this.posts.edit(at, content);
   }
 
   /** The interaction's token has run out: the result comes as a message of the bot's own. */
@@ -150,8 +168,9 @@ export class DiscordMessenger implements Messenger {
     note: Note,
   ): Promise<void> {
     const old = await this.notes.get(delivery.id);
-    const at = await this.postLate(delivery, address, content, old);
-    await note({ late: at });
+    const sent = await this.postLate(delivery, address, content, old);
+    await note({ late: sent.at });
+    await this.renew(sent, content);
     if (old === undefined) return;
     const below = { body: body(discordWords(shown.locale).below), uploads: [] };
     // Where the bot is no member the old message stays as it is.
@@ -165,7 +184,7 @@ export class DiscordMessenger implements Messenger {
     address: Address,
     content: Content,
     old: Posted | undefined,
-  ): Promise<Posted> {
+  ): Promise<Sent> {
     try {
       return await this.posts.post(address.channel, delivery.id, content, old?.message);
     } catch (error) {

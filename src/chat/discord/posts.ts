@@ -4,6 +4,7 @@ import {
   type REST,
   RESTJSONErrorCodes,
   type RESTPatchAPIChannelMessageResult,
+  type RESTPostAPIChannelMessageResult,
   type RESTPostAPICurrentUserCreateDMChannelResult,
   Routes,
 } from 'discord.js';
@@ -17,6 +18,13 @@ import type { Posted } from '#src/chat/discord/status-notes';
 export interface Content {
   body: Body;
   uploads?: readonly Upload[];
+}
+
+/** A message that was sent, or one that an earlier try had sent. */
+export interface Sent {
+  at: Posted;
+  /** Whether it says something else than what was sent now. */
+  isOlder: boolean;
 }
 
 /** The calls that show messages: one for each way Discord has. */
@@ -36,10 +44,11 @@ export class Posts {
 
   /**
    * A new message.
-   * @param nonce a second try within minutes gets the first one's message back. At most 25 characters.
+   * @param nonce a second try within minutes gets the first one's message back, as that one made it. At most 25
+   *   characters.
    * @param answers message it is shown as an answer to, if that still stands.
    */
-  async post(channel: string, nonce: string, content: Content, answers?: string): Promise<Posted> {
+  async post(channel: string, nonce: string, content: Content, answers?: string): Promise<Sent> {
     const { body, files } = payload(content);
     const reference =
       answers === undefined ? {} : { message_reference: { message_id: answers, fail_if_not_exists: false } };
@@ -47,7 +56,7 @@ export class Posts {
       body: { ...body, ...reference, nonce, enforce_nonce: true },
       ...(files === undefined ? {} : { files }),
     });
-    return posted(message);
+    return { at: posted(message), isOlder: !isSaidBy(message, content) };
   }
 
   /** The channel of direct messages with somebody. */
@@ -68,6 +77,12 @@ function payload({ body, uploads }: Content): { body: object; files?: RawFile[] 
 function posted(message: unknown): Posted {
   const { id, channel_id: channel } = message as RESTPatchAPIChannelMessageResult;
   return { channel, message: id };
+}
+
+/** Whether a message is what was sent. Where Discord has changed something in it, it is not, which costs an edit. */
+function isSaidBy(message: unknown, { body, uploads = [] }: Content): boolean {
+  const { content, attachments } = message as RESTPostAPIChannelMessageResult;
+  return content.trim() === body.content.trim() && attachments.length === uploads.length;
 }
 
 /** Whether an interaction's token is no longer honoured. */

@@ -13,20 +13,29 @@ export interface Posted {
 
 /**
  * Where the status message of each request is, for this process and those after it. While Redis is away memory has to
- * do; what comes twice then is kept from showing twice by Discord's nonce.
+ * do; what was posted then is told to Redis when it is back.
  */
 export class StatusNotes {
   private readonly known = new Map<string, Posted>();
+  /** Posted while Redis was away. */
+  private readonly unsaved = new Set<string>();
 
   constructor(
     private readonly redis: Redis,
     private readonly prefix: string,
-  ) {}
+  ) {
+    // The process may end before anybody asks for them again.
+    redis.on('ready', () => void this.saveAll());
+  }
 
+  /** Undefined if none was posted. @throws where this process does not know and Redis does not answer */
   async get(id: string): Promise<Posted | undefined> {
     const known = this.known.get(id);
-    if (known !== undefined) return known;
-    const stored = await this.redis.get(this.key(id)).catch(() => null);
+    if (known !== undefined) {
+      if (this.unsaved.has(id)) void this.save(id, known).catch(() => undefined);
+      return known;
+    }
+    const stored = await this.redis.get(this.key(id));
     const [channel, message] = stored?.split('/') ?? [];
     if (channel === undefined || message === undefined) return undefined;
     return this.remember(id, { channel, message });
@@ -34,17 +43,35 @@ export class StatusNotes {
 
   async set(id: string, posted: Posted): Promise<void> {
     const known = this.known.get(id);
-    if (known?.message === posted.message) return;
+    if (known?.message === posted.message && !this.unsaved.has(id)) return;
     this.remember(id, posted);
-    await this.redis
-      .set(this.key(id), `${posted.channel}/${posted.message}`, 'PX', KEEP)
-      .catch(() => undefined);
+    this.unsaved.add(id);
+    await this.save(id, posted).catch(() => undefined);
+  }
+
+  private async saveAll(): Promise<void> {
+    try {
+      for (const id of this.unsaved) {
+        const posted = this.known.get(id);
+        if (posted !== undefined) await this.save(id, posted);
+      }
+    } catch {
+      // Away again: it will be back again.
+    }
+  }
+
+  private async save(id: string, posted: Posted): Promise<void> {
+    await this.redis.set(this.key(id), `${posted.channel}/${posted.message}`, 'PX', KEEP);
+    if (this.known.get(id)?.message === posted.message) this.unsaved.delete(id);
   }
 
   private remember(id: string, posted: Posted): Posted {
     this.known.set(id, posted);
     const oldest = this.known.keys().next();
-    if (this.known.size > REMEMBERED && oldest.done !== true) this.known.delete(oldest.value);
+    if (this.known.size > REMEMBERED && oldest.done !== true) {
+      this.known.delete(oldest.value);
+      this.unsaved.delete(oldest.value);
+    }
     return posted;
   }
 

@@ -7,6 +7,8 @@ import type { JobEvent } from '#src/queue/snapshot';
 
 /** Something is written at least this often, so that proxies and browsers keep the line open, milliseconds. */
 const HEARTBEAT = 15_000;
+/** Who has not read the end by then reads no more, milliseconds. */
+const LAST_PATIENCE = 60_000;
 /** Id of the last event: a browser that connects again after it has nothing more to hear. */
 const LAST_EVENT = 'end';
 
@@ -30,6 +32,10 @@ export function installEvents(app: FastifyInstance, context: ServerContext): voi
       }
       reply.hijack();
       const response = reply.raw;
+      // Whoever left meanwhile is told nothing, and `close` would not come again.
+      if (response.destroyed) return;
+      // A line that breaks is no trouble of ours: `close` follows.
+      response.on('error', () => undefined);
       open.add(response);
       response.writeHead(200, {
         ...(reply.getHeaders() as Record<string, string>),
@@ -38,19 +44,32 @@ export function installEvents(app: FastifyInstance, context: ServerContext): voi
         'x-accel-buffering': 'no',
       });
       response.write('retry: 2000\n\n');
-      const heartbeat = setInterval(() => response.write(': still here\n\n'), HEARTBEAT);
+      const write = (text: string) => {
+        if (!response.writableEnded && !response.destroyed) response.write(text);
+      };
+      const heartbeat = setInterval(() => write(': still here\n\n'), HEARTBEAT);
+      let patience: NodeJS.Timeout | undefined;
+      /** The last word was said. Who reads nothing keeps the line open all the same, for a while. */
+      const end = () => {
+        clearInterval(heartbeat);
+        response.end();
+        patience ??= setTimeout(() => response.destroy(), LAST_PATIENCE).unref();
+      };
       const who = { user: `page:${request.ip}` };
       // One after the other, also where the policy takes its time.
       let told = Promise.resolve();
       const stop = context.queue.watch(id, (event) => {
         told = told.then(async () => {
           const shown = await showable(event, who, context.policy);
-          if (shown !== undefined && !response.writableEnded) response.write(encode(shown));
-          if (event.type === 'result') response.end();
+          // The next text holds this one, too: nothing piles up for who does not read.
+          const isLate = event.type === 'text' && response.writableNeedDrain;
+          if (shown !== undefined && !isLate) write(encode(shown));
+          if (event.type === 'result') end();
         });
       });
       response.once('close', () => {
         clearInterval(heartbeat);
+        clearTimeout(patience);
         stop();
         open.delete(response);
       });

@@ -26,10 +26,14 @@ const HEADERS = {
   'cross-origin-opener-policy': 'same-origin',
 };
 
+/** What a page may be opened and looked at with: links on other pages lead here, too. */
+const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
+
 /**
  * Answers only requests that were meant for this address and, where a browser says where they come from, only
  * those of our own page. A server on loopback is in reach of every page the user opens: through a name that
  * resolves to 127.0.0.1 (told by the Host header), or through a plain form (told by Origin and Sec-Fetch-Site).
+ * Other pages may link to ours, and no more.
  */
 export function installSecurity(app: FastifyInstance, config: Pick<Config, 'host' | 'allowedHosts'>): void {
   const names = new Set(['localhost', config.host.toLowerCase(), ...config.allowedHosts]);
@@ -41,11 +45,19 @@ export function installSecurity(app: FastifyInstance, config: Pick<Config, 'host
       sendFailure(reply, new MumuError('invalid_input', message), 421);
       return reply;
     }
-    if (request.url.startsWith('/api/') && comesFromElsewhere(request)) {
+    if (isOursAlone(request) && comesFromElsewhere(request)) {
       sendFailure(reply, new MumuError('invalid_input', 'Requests of other pages are not answered.'), 403);
       return reply;
     }
   });
+}
+
+/**
+ * Whatever may change something, at any address, and all of the interface. That goes by the route the router has found:
+ * the address as it was sent may be written in many ways (`/%61pi/`).
+ */
+function isOursAlone({ method, routeOptions }: FastifyRequest): boolean {
+  return !SAFE.has(method) || routeOptions.url?.startsWith('/api/') === true;
 }
 
 /** The name of a Host header without port and brackets, lower-case. */

@@ -4,7 +4,7 @@ import { decodeAudio } from '#inference/media/audio';
 import { decodeVideoFrames } from '#inference/media/clip';
 import { decodeImage } from '#inference/media/picture';
 import { probe } from '#inference/media/probe';
-import { blackPng, clip, fixtureFolder, tone, truncated } from '#test/support/media-fixtures';
+import { blackPng, clip, fixtureFolder, lengthened, tone, truncated } from '#test/support/media-fixtures';
 
 // Every case starts ffmpeg; on a machine that is busy otherwise each takes its time.
 vi.setConfig({ testTimeout: 240_000 });
@@ -60,6 +60,18 @@ describe('files that are turned away', () => {
     // One sentence, and nothing of this machine in it.
     expect((error as Error).message).not.toContain(folder.path(''));
     expect((error as Error).message.length).toBeLessThan(160);
+  });
+
+  it('a file larger than whoever takes it in allows, by that number; what was taken in is read whatever its size', async () => {
+    const path = lengthened(tone(folder.path('large.wav')), 300 * 1024 * 1024);
+    await expect(probe(path, undefined, 250 * 1024 * 1024)).rejects.toMatchObject({
+      code: 'too_large',
+      message: 'The file has 300 MB; at most 250 MB are accepted.',
+    });
+    expect(await probe(path, undefined, 300 * 1024 * 1024)).toMatchObject({ kind: 'audio' });
+    expect(await probe(path)).toMatchObject({ kind: 'audio', bytes: 300 * 1024 * 1024 });
+    const { samples } = await decodeAudio(path, { sampleRate: 8000, channels: 1, maxSeconds: 1 });
+    expect(samples[0]?.length).toBe(8000);
   });
 
   it('a missing file and a folder', async () => {

@@ -525,17 +525,19 @@ describe('the rest', () => {
     expect((await fetch(base + examples[0]?.file.url)).status).toBe(200);
   });
 
+  /** The path goes out as it is written here, whatever a browser would make of it. */
+  const status = (headers: Record<string, string>, path = '/api/help', method = 'GET') =>
+    new Promise<number | undefined>((resolve, reject) => {
+      const options = { headers, path, method, port: new URL(base).port, host: '127.0.0.1' };
+      httpRequest(options, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      })
+        .on('error', reject)
+        .end();
+    });
+
   it('answers only to its own names and its own page', async () => {
-    const status = (headers: Record<string, string>) =>
-      new Promise<number | undefined>((resolve, reject) => {
-        const options = { headers, path: '/api/help', port: new URL(base).port, host: '127.0.0.1' };
-        httpRequest(options, (response) => {
-          response.resume();
-          resolve(response.statusCode);
-        })
-          .on('error', reject)
-          .end();
-      });
     expect(await status({ host: 'evil.example' })).toBe(421);
     expect(await status({ host: 'music.test' })).toBe(200);
     expect(await status({ host: 'localhost:8020' })).toBe(200);
@@ -543,5 +545,35 @@ describe('the rest', () => {
     expect(await status({ host: 'localhost', origin: 'http://evil.example' })).toBe(403);
     expect(await status({ host: 'localhost', 'sec-fetch-site': 'cross-site' })).toBe(403);
     expect(await status({ host: 'localhost', origin: 'http://localhost' })).toBe(200);
+  });
+
+  it.each([
+    '/api/requests',
+    '/%61pi/requests',
+    '/%61%70%69/%72equests',
+    '/api%2frequests',
+    '//api/requests',
+    '/api//requests',
+    '/API/requests',
+    '/./api/requests',
+    '/api/requests;x=1',
+    '/api/requests/',
+    '/anything',
+  ])('lets no other page change anything, however the address is written: %s', async (path) => {
+    const foreign = { host: 'localhost', origin: 'http://evil.example' };
+    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
+      expect(await status(foreign, path, method)).toBe(403);
+      expect(await status({ host: 'localhost', 'sec-fetch-site': 'cross-site' }, path, method)).toBe(403);
+    }
+    expect(await status({ ...foreign, origin: 'http://localhost' }, path, 'POST')).not.toBe(403);
+  });
+
+  it('hands no other page anything of the interface, but lets them link to the page', async () => {
+    const foreign = { host: 'localhost', 'sec-fetch-site': 'cross-site' };
+    expect(await status(foreign, '/%61pi/help')).toBe(403);
+    expect(await status(foreign, '/api/%68elp', 'HEAD')).toBe(403);
+    expect(await status({ host: 'localhost', origin: 'null' }, '/%61pi/queue?conversation=x')).toBe(403);
+    expect(await status(foreign, '/')).toBe(200);
+    expect(await status(foreign, '/healthz')).toBe(200);
   });
 });

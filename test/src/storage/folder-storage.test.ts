@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { MumuError } from '#contracts/errors';
 import { createLogger } from '#src/log';
 import { FolderStorage } from '#src/storage/folder-storage';
@@ -131,6 +131,29 @@ describe('FolderStorage', () => {
     inUse.add(kept.key);
     await expect(put(storage, randomBytes(400))).rejects.toMatchObject({ code: 'disk_full' });
     expect(await storage.find(kept.key)).toBeDefined();
+  });
+
+  it('keeps what another process uses while the folder is swept', async () => {
+    const storage = await open(1000, 60_000);
+    const other = await open(1000, 60_000);
+    const [used, old] = [await put(storage, randomBytes(10)), await put(storage, randomBytes(10))];
+    await age(used.key, 300);
+    await age(old.key, 120);
+    // The folder was read when it is asked what jobs need.
+    const asked = vi.fn(async () => {
+      expect(await other.find(used.key)).toBeDefined();
+      return inUse;
+    });
+    const sweeping = await FolderStorage.open({
+      ...{ folder, maxBytes: 1000, keepMilliseconds: 60_000, graceMilliseconds: 1000, filesInUse: asked },
+      log: createLogger('silent'),
+    });
+    expect(asked).toHaveBeenCalledOnce();
+    expect(await other.find(old.key)).toBeUndefined();
+    expect(await other.find(used.key)).toBeDefined();
+    expect(await buffer(await sweeping.read(used.key))).toHaveLength(10);
+    // What it holds still counts.
+    await expect(put(sweeping, randomBytes(995), 1000)).rejects.toMatchObject({ code: 'disk_full' });
   });
 
   it('removes what has expired', async () => {
