@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from mumu_training.__main__ import main as training
 from mumu_training.data.composer_plan import make_plan
 from mumu_training.data.manifest import ImageRecord, MusicRecord
+from mumu_training.data.music import SOUNDFONT_FOLDER
 from mumu_training.data.music_captions import full_caption
 from mumu_training.evaluation.__main__ import SUITES, main, parser
 from mumu_training.evaluation.client import Answer, MumuClient, RequestFailed
 from mumu_training.evaluation.editing import EDITS, evaluate_editing, exact
+from mumu_training.evaluation.editing_parts import add_parts, cases
 from mumu_training.evaluation.embedding import judge_embedding
 from mumu_training.evaluation.pieces import Jury
-from mumu_training.evaluation.report import write
+from mumu_training.evaluation.report import Outcome, write
 from mumu_training.evaluation.round_trip import checkpoint_codec, evaluate_codec
 from mumu_training.evaluation.scene2music import evaluate_scenes, mood_partners, said
 from mumu_training.evaluation.text2music import evaluate_text2music
@@ -29,6 +31,7 @@ from mumu_training.judge.model import Judge
 from mumu_training.judge.tagger import Tagger
 
 RATE = 24_000
+FONT = "TimGM6mb.sf2"
 
 
 @pytest.fixture
@@ -57,8 +60,8 @@ class Maker(MumuClient):
         options = options or {}
         if command == "remix":
             assert files
-            edit = next(edit for edit in EDITS if edit.instruction == text)
-            self.sounds.append(exact(files[0], edit))
+            edit = next((edit for edit in EDITS if edit.instruction == text), None)
+            self.sounds.append(exact(files[0], edit) if edit else self.change(files[0], text))
         else:
             found = re.search(r"(\d+) bpm", text)
             tempo = float(found.group(1)) if found else 160 if "fast" in text else 80
@@ -66,6 +69,10 @@ class Maker(MumuClient):
         caption = self.captions.get(files[0].name) if files else text
         file = {"key": str(len(self.sounds) - 1), "name": "a.wav"}
         return Answer("Here is music.", [file], options["seed"], {}, caption, "c")
+
+    def change(self, song: Path, text: str) -> NDArray[np.float32]:
+        """What is made of a wish for another instrument: the song as it was."""
+        return np.asarray(soundfile.read(song, dtype="float32")[0])
 
     def download(self, answer: Answer, index: int, folder: Path) -> Path:
         path = folder / f"{answer.files[index]['key']}.wav"
@@ -174,6 +181,83 @@ def test_an_exact_editor_is_right(jury: Jury, tmp_path: Path) -> None:
         assert entry["pitch_right"] == 1
         # The answer went through a 16 bit file.
         assert entry["distance"] < 0.3 * entry["distance_unedited"]
+    # Its soundfont, "x", is nowhere: it cannot be played part by part.
+    assert outcome.results["parts"] == {}
+    assert outcome.notes == [
+        "Add, delete and replace are not measured on 1 of 1 songs: their soundfont is not installed."
+    ]
+
+
+def drummed_songs(count: int) -> list[MusicRecord]:
+    """Short songs that can be played part by part; their files are not needed."""
+    plans = [make_plan(seed, fixed={"seconds": 2.0}) for seed in range(20)]
+    return [
+        MusicRecord(f"s{plan.seed}", "test", "c", "", 2.0, plan.seed, FONT, plan.attributes, [])
+        for plan in plans
+        if plan.attributes.drums
+    ][:count]
+
+
+class Lazy(Maker):
+    """A mumu that leaves the song as it was, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: dict[str, str] = {}
+
+    def change(self, song: Path, text: str) -> NDArray[np.float32]:
+        self.asked[song.stem] = text
+        return super().change(song, text)
+
+
+class Arranger(Maker):
+    """A mumu whose changes of instruments are exact."""
+
+    def __init__(self, songs: list[MusicRecord]) -> None:
+        super().__init__()
+        self.true = {f"{case.song.id}-{case.edit.operation}": case.true for case in cases(songs)}
+
+    def change(self, song: Path, text: str) -> NDArray[np.float32]:
+        return self.true[song.stem]
+
+
+@pytest.mark.skipif(not (SOUNDFONT_FOLDER / FONT).is_file(), reason=f"{FONT} is not installed")
+def test_changed_instruments_are_compared_with_the_true_edit(jury: Jury, tmp_path: Path) -> None:
+    songs = drummed_songs(2)
+    lazy = Lazy()
+    outcomes = {}
+    for name, mumu in (("lazy", lazy), ("exact", Arranger(songs))):
+        outcomes[name] = Outcome(name, "", {})
+        add_parts(outcomes[name], mumu, jury, songs)
+    rows = outcomes["exact"].rows
+    assert len(rows) == 6
+    for row in rows:
+        old, new = row["instrument"], row.get("new")
+        text = {"add": f"^Add .*{old}$", "delete": f"^Delete the {old}$"}
+        text["replace"] = f"^Replace the {old} by .*{new}$"
+        assert re.match(text[row["edit"]], lazy.asked[f"{row['song']}-{row['edit']}"])
+        song = next(song for song in songs if song.id == row["song"])
+        assert (row["edit"] == "replace") == (song.attributes.instrument == old)
+    exact, idle = (outcomes[name].results["parts"] for name in ("exact", "lazy"))
+    assert list(exact) == ["add", "delete", "replace"]
+    for kind, entry in exact.items():
+        assert entry["pieces"] == 2
+        # Both went through 16 bit files, the true edit again on its own.
+        assert entry["distance"] < 0.05 * entry["distance_unedited"]
+        assert entry["main_right"] == entry["main_right_of_exact"]
+        assert entry["tempo_right"] == entry["tempo_right_of_exact"]
+        assert entry["distance_of_another"] > entry["distance_unedited"] > 0
+        assert idle[kind]["distance"] == pytest.approx(idle[kind]["distance_unedited"], rel=0.01)
+        assert idle[kind]["main_right"] == idle[kind]["main_right_of_unedited"]
+    assert not outcomes["exact"].notes
+    shown = write(outcomes["exact"], tmp_path)[1].read_text()
+    assert "Instruments added, deleted and replaced" in shown
+    assert "| replace the main instrument | 2 |" in shown
+    # One song has no other to be compared with.
+    alone = Outcome("alone", "", {})
+    add_parts(alone, Arranger(songs[:1]), jury, songs[:1])
+    assert alone.results["parts"]["add"]["distance_of_another"] is None
+    assert alone.tables[0].rows[0][-1] == "-"
 
 
 def test_an_answer_without_music_is_said(jury: Jury, tmp_path: Path) -> None:

@@ -63,8 +63,18 @@ class Renderer:
         }
         return {name: self.render(midi, seconds, group) for name, group in groups.items() if group}
 
-    def render(self, midi: bytes, seconds: float, channels: set[int] | None = None) -> Audio:
-        """Render a MIDI file, or only some of its channels, as `[samples]` mono float32."""
+    def render(
+        self,
+        midi: bytes,
+        seconds: float,
+        channels: set[int] | None = None,
+        programs: Mapping[int, int] | None = None,
+    ) -> Audio:
+        """Render a MIDI file, or only some of its channels, as `[samples]` mono float32.
+
+        Args:
+            programs: General MIDI programs to play channels by, in place of the file's own.
+        """
         synth = self._synth
         self._silence()
         synth.program_select(PERCUSSION, self._font, 128, 0)
@@ -86,7 +96,8 @@ class Renderer:
             elif message.type in ("note_on", "note_off"):
                 synth.noteoff(message.channel, message.note)
             elif message.type == "program_change" and message.channel != PERCUSSION:
-                synth.program_select(message.channel, self._font, 0, message.program)
+                program = (programs or {}).get(message.channel, message.program)
+                synth.program_select(message.channel, self._font, 0, program)
         if done < total:
             blocks.append(self._draw(total - done))
         stereo = np.concatenate(blocks).reshape(-1, 2)
@@ -127,14 +138,36 @@ def loudness(audio: Audio) -> float:
     return float(10 * np.log10(power.mean() + 1e-12)) if power.size else -120.0
 
 
-def balance(stems: Mapping[str, Audio], rng: np.random.Generator) -> dict[str, Audio]:
-    """Scale the stems so that the melody leads: accompaniment 4 to 10 dB and drums 4 to 11 below."""
+def gains(stems: Mapping[str, Audio], rng: np.random.Generator) -> dict[str, float]:
+    """Factors by which the melody leads: accompaniment 4 to 10 dB and drums 4 to 11 below."""
     below = {"melody": 0.0, "accompaniment": rng.uniform(4, 10), "drums": rng.uniform(4, 11)}
-    balanced: dict[str, Audio] = {}
-    for name, audio in stems.items():
-        gain = 10 ** ((-20.0 - below[name] - loudness(audio)) / 20)
-        balanced[name] = (audio * gain).astype(np.float32)
-    return balanced
+    return {
+        name: 10 ** ((-20.0 - below[name] - loudness(audio)) / 20) for name, audio in stems.items()
+    }
+
+
+def balance(stems: Mapping[str, Audio], rng: np.random.Generator) -> dict[str, Audio]:
+    """Scale the stems by `gains`."""
+    factors = gains(stems, rng)
+    return {name: (audio * factors[name]).astype(np.float32) for name, audio in stems.items()}
+
+
+def room(wetness: float, rng: np.random.Generator) -> tuple[float, float]:
+    """Decay in seconds and wet share of a room: the two middle arguments of `reverberate`."""
+    wet = float(np.clip(wetness * rng.uniform(0.4, 1.6), 0.0, 0.6))
+    return rng.uniform(0.3, 0.8) + 1.6 * wetness, wet
+
+
+def wetness_of(mood: str) -> float:
+    """Mean share of reverberation of a mood's rooms, 0 to 1."""
+    return {"dreamy": 0.3, "dark": 0.15, "sad": 0.12, "calm": 0.12}.get(mood, 0.06)
+
+
+def faded(audio: Audio) -> Audio:
+    """The same, faded over its last 30 ms against a click (in place)."""
+    fade = int(0.03 * SAMPLE_RATE)
+    audio[-fade:] *= np.linspace(1.0, 0.0, fade, dtype=np.float32)
+    return audio
 
 
 def mix(stems: Mapping[str, Audio], rng: np.random.Generator, wetness: float) -> Audio:
@@ -149,12 +182,10 @@ def mix(stems: Mapping[str, Audio], rng: np.random.Generator, wetness: float) ->
         `[samples]` mono float32 below full scale, faded at the very end against a click.
     """
     audio = np.sum(list(balance(stems, rng).values()), axis=0).astype(np.float32)
-    wet = float(np.clip(wetness * rng.uniform(0.4, 1.6), 0.0, 0.6))
-    audio = reverberate(audio, SAMPLE_RATE, rng.uniform(0.3, 0.8) + 1.6 * wetness, wet, rng)
+    decay, wet = room(wetness, rng)
+    audio = reverberate(audio, SAMPLE_RATE, decay, wet, rng)
     peak = float(np.abs(audio).max(initial=0.0))
     if peak < 1e-4:
         raise ValueError("The score rendered to silence.")
     audio *= 10 ** (rng.uniform(-12.0, -0.5) / 20) / peak
-    fade = int(0.03 * SAMPLE_RATE)
-    audio[-fade:] *= np.linspace(1.0, 0.0, fade, dtype=np.float32)
-    return audio
+    return faded(audio)

@@ -3,12 +3,12 @@
 Duration times 0.5, 0.7, 1.3 and 1.5 (a longer piece is a slower one) and pitch by 100 and 200 cents
 up and down. The exact edit is made by ffmpeg: `atempo` (WSOLA) for duration, and resampling with
 `atempo` for pitch. As no two ways of stretching agree sample by sample, the log-spectral distance
-to it stands beside the one between the exact edit and the song that was not edited.
+to it stands beside the one between the exact edit and the song that was not edited. Instruments
+added, deleted and replaced are `editing_parts`.
 """
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from mumu_training.data.edits_sound import stretched
 from mumu_training.data.manifest import MusicRecord
 from mumu_training.evaluation.client import MumuClient, Query
+from mumu_training.evaluation.editing_parts import add_parts, levelled
 from mumu_training.evaluation.music_measures import log_spectral_distance, pitch_shift
 from mumu_training.evaluation.pieces import Jury, make_piece
 from mumu_training.evaluation.qa import tempo_right
@@ -59,27 +61,10 @@ def exact(path: Path, edit: Edit) -> Floats:
     """A song with an edit made by ffmpeg, `[samples]` at 24 kHz.
 
     Raises:
+        FileNotFoundError: ffmpeg is not installed.
         RuntimeError: ffmpeg failed.
     """
-    pitch = 2 ** (edit.cents / 1200)
-    chain = [f"aresample={RATE}"]
-    if edit.cents:
-        chain += [f"asetrate={RATE * pitch}", f"aresample={RATE}"]
-    # Playing at another rate changed the duration too: atempo brings it to what is asked for.
-    speed = 1 / (edit.duration * pitch)
-    if abs(speed - 1) > 1e-6:
-        chain.append(f"atempo={speed}")
-    command = ["ffmpeg", "-v", "error", "-i", str(path), "-af", ",".join(chain)]
-    command += ["-ac", "1", "-ar", str(RATE), "-f", "f32le", "-"]
-    done = subprocess.run(command, capture_output=True, check=False)
-    if done.returncode != 0:
-        raise RuntimeError(f"ffmpeg could not edit {path.name}: {done.stderr.decode()[-300:]}")
-    return np.frombuffer(done.stdout, dtype="<f4").astype(np.float32)
-
-
-def levelled(wave: Floats) -> Floats:
-    """The same at a root mean square of 0.1: edits may change the level."""
-    return (wave * (0.1 / (float(np.sqrt(np.mean(wave**2))) + 1e-9))).astype(np.float32)
+    return stretched(read_audio(path), edit.duration, edit.cents)
 
 
 def measure(edit: Edit, song: MusicRecord, made: Floats, path: Path, jury: Jury) -> dict[str, Any]:
@@ -110,7 +95,7 @@ def evaluate_editing(
     folder: Path,
     report: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
-    """Ask for every edit of every song."""
+    """Ask for every edit of every song, and for an instrument more, one less and another one."""
     rows: list[dict[str, Any]] = []
     for number, song in enumerate(songs, start=1):
         path = folder / song.path
@@ -176,4 +161,5 @@ def evaluate_editing(
             "dB",
         )
     )
+    add_parts(outcome, client, jury, songs, report)
     return outcome
