@@ -19,7 +19,8 @@ from rouge_score import rouge_scorer
 from scipy import linalg
 
 from mumu_training.evaluation.caption import score
-from mumu_training.evaluation.editing import EDITS, exact, levelled
+from mumu_training.evaluation.editing import EDITS, exact
+from mumu_training.evaluation.editing_parts import levelled
 from mumu_training.evaluation.embedding import load_embedding
 from mumu_training.evaluation.marks import chances, compare_marks, marks_table
 from mumu_training.evaluation.music_measures import (
