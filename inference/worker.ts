@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import type { Telemetry } from 'bullmq';
 import type { EngineFile, EngineOutput } from '#contracts/engine';
 import { MumuError } from '#contracts/errors';
+import { fitFileName } from '#contracts/file-name';
 import type { Progress } from '#contracts/progress';
 import { optionsSchema, type Request } from '#contracts/request';
 import type { DoneResult, ResultFile } from '#contracts/result';
@@ -12,6 +13,7 @@ import type { DeviceChoice } from '#inference/runtime/device';
 import { listPacks, loadPack } from '#models/packs/read';
 import type { Logger } from '#src/log';
 import { OPEN_POLICY, type Policy } from '#src/policy/policy';
+import { shownNames } from '#src/policy/shown-names';
 import { ShownText } from '#src/policy/shown-text';
 import { consumeJobs, type JobContext } from '#src/queue/consume';
 import { QUEUE_KINDS } from '#src/queue/names';
@@ -114,7 +116,8 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       const text = await show.last(result.text);
       const caption = result.caption === undefined ? undefined : await show.last(result.caption);
       const stored: ResultFile[] = [];
-      for (const file of result.files) stored.push(await store(file, options.storage));
+      const outputs = shownNames(result.files, request.command, result.caption, caption);
+      for (const file of outputs) stored.push(await store(file, options.storage));
       const { pack, timings, counts, notes, plan } = result;
       return {
         ...{ status: 'done', id: request.id, text, files: stored, seed, pack, timings, notes },
@@ -186,7 +189,8 @@ async function fetchFiles(request: Request, storage: Storage, folder: string): P
 }
 
 async function store(file: EngineOutput, storage: Storage): Promise<ResultFile> {
-  const { name, mime, seconds, peaks } = file;
+  const { mime, seconds, peaks } = file;
+  const name = fitFileName(file.name);
   const kind = mime.startsWith('video/') ? 'video' : 'audio';
   const content = { kind, mime, ...(seconds === undefined ? {} : { seconds }) } as const;
   const { key, bytes } = await storage.putFile(file.path, content);

@@ -6,14 +6,19 @@ import type { RequestOptions } from '#contracts/request';
 import type { JobRun } from '#inference/jobs/run';
 import type { Sound } from '#inference/media/audio';
 import { type AudioFormat, encodeAudio, mimeOf, muxClip } from '#inference/media/encode';
+import { sayDuration } from '#inference/media/limits';
+import { fitLength } from '#inference/media/loudness';
 import { peaks } from '#inference/media/peaks';
+import { probe } from '#inference/media/probe';
 
 /** What new sound is written as where the request does not say: small, and played everywhere. */
 const DEFAULT_FORMAT = 'mp3';
+/** Music that is cut by no more than this needs no word, seconds: clips of less than a second get one. */
+const MOST_UNSAID = 1;
 
 /**
  * Writes sound into the job's folder in the format asked for. `mp4` puts it under the request's clip, which must be
- * there.
+ * there: the file is as long as the clip, and music that is longer ends with it.
  * @throws MumuError invalid_input (mp4 without a clip), disk_full, missing_dependency, cancelled
  */
 export async function writeSound(
@@ -32,12 +37,32 @@ export async function writeSound(
   }
   const file = `${name}.${format}`;
   const path = join(run.job.workFolder, `${randomUUID()}.${format}`);
-  if (format === 'mp4') await muxClip(options.clip as string, sound, path, run.signal);
-  else await encodeAudio(sound, format as AudioFormat, path, run.signal);
+  const written = format === 'mp4' ? await underClip(run, sound, options.clip as string, path) : sound;
+  if (format !== 'mp4') await encodeAudio(sound, format as AudioFormat, path, run.signal);
   run.stage('finish', 1);
-  const seconds = (sound.samples[0]?.length ?? 0) / sound.sampleRate;
-  return { path, name: file, mime: mimeOf(format), seconds, peaks: peaks(sound.samples) };
+  return {
+    path,
+    name: file,
+    mime: mimeOf(format),
+    seconds: secondsOf(written),
+    peaks: peaks(written.samples),
+  };
 }
+
+/** Writes the clip with the sound under it. @returns what is heard in it: as long as the clip, not as the sound */
+async function underClip(run: JobRun, sound: Sound, clip: string, path: string): Promise<Sound> {
+  await muxClip(clip, sound, path, run.signal);
+  const seconds = (await probe(path, run.signal)).seconds ?? secondsOf(sound);
+  if (secondsOf(sound) > seconds + MOST_UNSAID) {
+    run.note(
+      `The music lasts ${sayDuration(secondsOf(sound))}: it ends with the clip, at ${sayDuration(seconds)}.`,
+    );
+  }
+  const length = Math.round(seconds * sound.sampleRate);
+  return { samples: sound.samples.map((one) => fitLength(one, length)), sampleRate: sound.sampleRate };
+}
+
+const secondsOf = (sound: Sound): number => (sound.samples[0]?.length ?? 0) / sound.sampleRate;
 
 /** A file name out of a caption: "a slow waltz" -> "a-slow-waltz". */
 export function fileNameOf(text: string, otherwise: string): string {
@@ -46,6 +71,8 @@ export function fileNameOf(text: string, otherwise: string): string {
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
     .replace(/^-+|-+$/g, '')
+    // Between two words: what is left of one may be another word.
+    .replace(/^(.{1,48})(?![^-]).*$/, '$1')
     .slice(0, 48)
     .replace(/-+$/, '');
   return name || otherwise;

@@ -36,13 +36,21 @@ export async function applyExact(
   steps: readonly ExactStep[],
   options: ApplyOptions = {},
 ): Promise<Sound> {
+  const done = await applySteps(sound, steps, options);
+  options.onProgress?.(1);
+  return withSamples(done, limit(done.samples, done.sampleRate));
+}
+
+async function applySteps(sound: Sound, steps: readonly ExactStep[], options: ApplyOptions): Promise<Sound> {
   let current = sound;
   for (let index = 0; index < steps.length; index++) {
     const report = (fraction: number) => options.onProgress?.((index + fraction) / steps.length);
     report(0);
     const step = await resolveTempo(steps[index] as ExactStep, current, options);
     const next = steps[index + 1];
-    if (step.kind === 'tempo' && next?.kind === 'pitch') {
+    if (step.kind === 'section') {
+      current = await applyToSection(current, step, { ...options, onProgress: report });
+    } else if (step.kind === 'tempo' && next?.kind === 'pitch') {
       current = await stretch(current, step.ratio, next.cents, options.signal);
       index++;
     } else if (step.kind === 'pitch' && next?.kind === 'tempo') {
@@ -58,8 +66,37 @@ export async function applyExact(
       );
     }
   }
-  options.onProgress?.(1);
-  return withSamples(current, limit(current.samples, current.sampleRate));
+  return current;
+}
+
+/** Steps on a part of the sound; what follows moves where the part becomes longer or shorter. */
+async function applyToSection(
+  sound: Sound,
+  step: Extract<ExactStep, { kind: 'section' }>,
+  options: ApplyOptions,
+): Promise<Sound> {
+  const { samples, sampleRate } = sound;
+  const [from, to] = range(sound, step.start, step.end);
+  const made = await applySteps(withSamples(sound, slice(samples, from, to)), step.steps, options);
+  // A room's decay is heard over what follows, it does not push that away.
+  const last = step.steps.at(-1);
+  const tail = last?.kind === 'reverb' ? Math.round(last.seconds * sampleRate) : 0;
+  const end = from + lengthOf(made) - tail;
+  const pieces = [
+    slice(samples, 0, from),
+    slice(made.samples, 0, lengthOf(made) - tail),
+    slice(samples, to, lengthOf(sound)),
+  ].filter((piece) => (piece[0]?.length ?? 0) > 0);
+  const joined = join(pieces, sampleRate);
+  if (tail === 0) return withSamples(sound, joined);
+  const length = Math.max(joined[0]?.length ?? 0, end + tail);
+  const mixed = joined.map((one, channel) => {
+    const result = fitLength(one, length).slice();
+    const decay = made.samples[channel]?.subarray(lengthOf(made) - tail) ?? new Float32Array();
+    for (const [i, value] of decay.entries()) result[end + i] = (result[end + i] as number) + value;
+    return result;
+  });
+  return withSamples(sound, mixed);
 }
 
 /** Turns tempo targets into a ratio, measuring the song's own tempo where it is needed. */
@@ -162,6 +199,8 @@ async function applyOne(
     case 'tempo-by':
     case 'stretch-to':
       throw new MumuError('internal', 'A tempo target was not resolved before its step.');
+    case 'section':
+      throw new MumuError('internal', 'A part of the sound was not taken out before its steps.');
   }
 }
 

@@ -3,6 +3,7 @@ import { MAX_MUSIC_SECONDS } from '#contracts/request';
 import type { Sound } from '#inference/media/audio';
 import { applyExact } from '#inference/remix/apply';
 import type { RemixContext, RemixJob, RemixOutcome } from '#inference/remix/contract';
+import { remixName } from '#inference/remix/name';
 import { parseInstruction } from '#inference/remix/parse';
 import { describeStep, type EditStep, type ExactStep, type ModelStep, toPlan } from '#inference/remix/plan';
 
@@ -51,8 +52,7 @@ export async function remix(job: RemixJob, context: RemixContext): Promise<Remix
       onNote: context.note,
     });
   }
-  const name = `${context.songName.replace(/\.[^.]*$/, '') || 'song'}-remix`;
-  const file = await context.write(sound, name);
+  const file = await context.write(sound, remixName(context.songName));
   return {
     text: caption ? `${planText(order)}\nThe new music: ${caption}.` : planText(order),
     files: [file],

@@ -37,7 +37,9 @@ export type ExactStep =
   /** Takes away what is equal in both channels, which is where vocals usually are. */
   | { kind: 'fewer-vocals' }
   /** Harmonic or percussive part only (median filtering of the spectrogram). */
-  | { kind: 'part'; part: 'harmonic' | 'percussive' };
+  | { kind: 'part'; part: 'harmonic' | 'percussive' }
+  /** Steps on [start, end) in seconds alone, as for `trim`; what is before and after stays as it is. */
+  | { kind: 'section'; start: number; end: number | undefined; steps: readonly ExactStep[] };
 
 /** New material: the instruction, as it was said, for the model. */
 export interface ModelStep {
@@ -69,6 +71,10 @@ function pitchWords(cents: number): string {
   return `pitch ${cents < 0 ? 'down' : 'up'} ${amount}, same tempo`;
 }
 
+function stretchWords(start: number, end: number | undefined): string {
+  return `${time(start)} to ${end === undefined ? 'the end' : time(end)}`;
+}
+
 /** A step in words, as shown with the result. */
 export function describeStep(step: EditStep): string {
   switch (step.kind) {
@@ -85,7 +91,7 @@ export function describeStep(step: EditStep): string {
     case 'varispeed':
       return `speed and pitch together × ${number(step.ratio, 3)}`;
     case 'trim':
-      return `keep ${time(step.start)} to ${step.end === undefined ? 'the end' : time(step.end)}`;
+      return `keep ${stretchWords(step.start, step.end)}`;
     case 'cut':
       return `take out ${time(step.start)} to ${time(step.end)}`;
     case 'fade':
@@ -110,6 +116,8 @@ export function describeStep(step: EditStep): string {
       return 'the middle of the stereo image removed (fewer vocals)';
     case 'part':
       return step.part === 'harmonic' ? 'harmonic part only (no drums)' : 'percussive part only (drums)';
+    case 'section':
+      return `${stretchWords(step.start, step.end)} only: ${step.steps.map(describeStep).join(', ')}`;
     case 'model':
       return `new music from the model: ${step.instruction}`;
   }

@@ -2,93 +2,177 @@
  * Rules that turn one clause into exact steps. Each looks at a clause (lower case, one wish) and answers with
  * steps or undefined; the first that answers wins, so the narrow ones stand first.
  */
+import { type Clause, group } from '#inference/remix/clause';
 import type { ExactStep } from '#inference/remix/plan';
 import { intensity, NUMBER, TIME, toNumber, toSeconds } from '#inference/remix/quantities';
 
-export type Rule = (clause: string) => ExactStep[] | undefined;
+export type Rule = (clause: Clause) => ExactStep[] | undefined;
 
-const match = (clause: string, source: string): RegExpExecArray | null =>
-  new RegExp(source, 'i').exec(clause);
-const group = (found: RegExpExecArray, index: number): string => found[index] ?? '';
+const SPEED = /\b(?:speed|tempo|pace|bpm)\b/;
+const BPM = '(?:bpm|beats? (?:a|per) minute)';
+/** A number that is no article: "a bpm of 90". */
+const DIGITS = '([+-]?\\d+(?:[.,]\\d+)?)';
+/** No unit of time may follow: "to 2 minutes" is no factor. */
+const NO_TIME = '(?![\\d.,]|:\\d|\\s*(?:ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|bpm)\\b)';
 
-const FASTER = '(?:faster|quicker|speed(?:ed)?[ -]?(?:it )?up|sped up|accelerated?|increased?)';
-const SLOWER = '(?:slower|slow(?:ed)?(?: it| this)?(?: down)?|decelerated?|decreased?|reduced?)';
+const RAISING = /\b(?:raise|raised|increase|increased|up|more|add|plus|boost|accelerate|higher)\b/;
+const LOWERING =
+  /\b(?:lower|lowered|reduce|reduced|decrease|decreased|reduction|drop|down|cut|less|minus|decelerate)\b|\btake\b.*\boff\b|(?:^|\s)-\s?\d/;
 
-const slowedReverb: Rule = (clause) =>
-  /slowed_and_reverb/.test(clause)
-    ? [
-        { kind: 'varispeed', ratio: 0.85 },
-        { kind: 'reverb', mix: 0.35, seconds: 2.8 },
-      ]
-    : undefined;
+const FRACTIONS: Readonly<Record<string, number>> = { half: 0.5, third: 1 / 3, quarter: 0.25 };
 
-const nightcore: Rule = (clause) =>
-  /night\s?core/.test(clause) ? [{ kind: 'varispeed', ratio: 1.25 }] : undefined;
+/** A part of the whole in words: "by a third", "a quarter faster". */
+function fractionOf(clause: Clause): number | undefined {
+  const found = clause.find('\\b(?:by |an? |one )+(half|third|quarter)\\b');
+  return found === undefined ? undefined : FRACTIONS[group(found, 1)];
+}
+
+const slowedReverb: Rule = (clause) => {
+  if (!clause.has(/slowed_and_reverb/)) return undefined;
+  const percent = clause.find(`${NUMBER}\\s*%`);
+  const factor = percent ? undefined : clause.find(`${DIGITS}\\s*(?:x|×|times)`);
+  const ratio = percent ? 1 - toNumber(group(percent, 1)) / 100 : factor ? toNumber(group(factor, 1)) : 0.85;
+  return [
+    { kind: 'varispeed', ratio },
+    { kind: 'reverb', mix: 0.35, seconds: 2.8 },
+  ];
+};
+
+const nightcore: Rule = (clause) => {
+  if (!clause.has(/night\s?core/)) return undefined;
+  const amount =
+    clause.find(
+      `night\\s?core(?: (?:version|remix|style))? *(?:at |by |with )?${DIGITS}\\s*(%|x\\b|×)(?! slower)`,
+    ) ?? clause.find(`${DIGITS}\\s*(%|x|×) (?:faster )?night\\s?core`);
+  if (!amount) return [{ kind: 'varispeed', ratio: 1.25 }];
+  const value = toNumber(group(amount, 1));
+  return [{ kind: 'varispeed', ratio: group(amount, 2) === '%' ? 1 + value / 100 : value }];
+};
 
 const varispeed: Rule = (clause) => {
-  if (!/speed_and_pitch|like a (?:tape|record|turntable)|chipmunk|vari-?speed/.test(clause)) return undefined;
-  const factor = match(clause, `(?:x\\s*|by a factor of |times )?${NUMBER}\\s*(?:x|times)?`);
-  const percent = match(clause, `${NUMBER}\\s*%`);
-  const down = /down|slow|lower|reduce/.test(clause);
-  if (percent)
-    return [{ kind: 'varispeed', ratio: 1 + ((down ? -1 : 1) * toNumber(group(percent, 1))) / 100 }];
-  if (factor && /\d/.test(group(factor, 1)))
-    return [{ kind: 'varispeed', ratio: toNumber(group(factor, 1)) }];
+  if (!clause.has(/speed_and_pitch|like a (?:tape|record|turntable)|chipmunk|vari-?speed/)) return undefined;
+  const percent = clause.find(`${NUMBER}\\s*%`);
+  const factor = clause.find(`(?:x\\s*|by a factor of |times )?${DIGITS}\\s*(?:x|times)?`);
+  const down = clause.has(/down|slow|lower|reduce/);
+  if (percent) {
+    const amount = toNumber(group(percent, 1)) / 100;
+    if (isWhole(clause, 'speed_and_pitch', down || clause.has(/\bup\b|fast|rais|increas/)))
+      return [{ kind: 'varispeed', ratio: amount }];
+    return [{ kind: 'varispeed', ratio: 1 + (down ? -1 : 1) * amount }];
+  }
+  if (factor) return [{ kind: 'varispeed', ratio: toNumber(group(factor, 1)) }];
   return [{ kind: 'varispeed', ratio: down ? 0.85 : 1.25 }];
 };
 
+/**
+ * Whether a percentage says what is left, not what is added or taken: "volume 50 %", "to 80 %", "80 % of the speed",
+ * against "volume +10 %", "10 % faster".
+ */
+function isWhole(clause: Clause, noun: string, hasDirection: boolean): boolean {
+  if (clause.has(/\b(?:to|at)\s+(?:just |only |about )?[\d.,]+\s*%/)) return true;
+  if (
+    clause.has(
+      new RegExp(
+        `% (?:of )?(?:(?:the|its) )?(?:original |normal |full |current )?(?:${noun})\\b(?! (?:up|down|increase|boost|decrease|reduction))|% as `,
+      ),
+    )
+  )
+    return true;
+  return !hasDirection && !clause.has(/(?:^|\s)[+-]\s?\d/) && !clause.has(/\bby\b/);
+}
+
 const tempoInBpm: Rule = (clause) => {
-  const by = match(clause, `(?:by )?${NUMBER}\\s*(?:bpm|beats? (?:a|per) minute)\\s*(faster|slower|up|down)`);
-  const by2 = match(clause, `(faster|slower|up|down) by ${NUMBER}\\s*(?:bpm|beats? (?:a|per) minute)`);
-  if (by || by2) {
-    const amount = toNumber(by ? group(by, 1) : group(by2 as RegExpExecArray, 2));
-    const word = by ? group(by, 2) : group(by2 as RegExpExecArray, 1);
-    return [{ kind: 'tempo-by', bpm: /slower|down/.test(word) ? -amount : amount }];
+  const fromTo = clause.find(`from ${DIGITS}(?: ?bpm)? to ${DIGITS} ?${BPM}`);
+  if (fromTo) {
+    return [{ kind: 'tempo', ratio: toNumber(group(fromTo, 2)) / toNumber(group(fromTo, 1)) }];
   }
-  const to = match(clause, `${NUMBER}\\s*(?:bpm|beats? (?:a|per) minute)`);
-  return to ? [{ kind: 'tempo-to', bpm: toNumber(group(to, 1)) }] : undefined;
+  // "a beat a minute" is one, "a bpm of 90" is not.
+  const amount =
+    clause.find(`\\bbpm\\s*(?:of|to|at|is|by|=|:)?\\s*${DIGITS}(?!\\s*%)`) ??
+    clause.find(`${DIGITS}\\s*(?:more |less |fewer )?${BPM}`) ??
+    clause.find(`${NUMBER}\\s+(?:more |less |fewer )?(?:bpm\\b(?! (?:of|to|at))|beats? (?:a|per) minute)`);
+  if (!amount) return undefined;
+  const value = toNumber(group(amount, 1));
+  const isSigned = /^[+-]/.test(group(amount, 1));
+  const isTarget = clause.has(
+    /\b(?:to|at|of|=|:|is)\s*(?:about |around |exactly |a )?[\d.,]+|\bbpm (?:to|at|of)\b/,
+  );
+  // "10 bpm faster", "faster by 10 bpm"; "a faster 140 bpm version" says where it goes, not how far.
+  const isCompared = clause.has(/\bby\b|\b(?:bpm|minute)\s*(?:faster|quicker|slower)/);
+  const down =
+    clause.has(LOWERING) ||
+    clause.has(/\bslow\b.*\bdown\b|\bfewer\b/) ||
+    (isCompared && clause.has(/\bslower\b/));
+  const up = clause.has(RAISING) || (isCompared && clause.has(/\b(?:faster|quicker)\b/));
+  if (isTarget && !isSigned) return [{ kind: 'tempo-to', bpm: value }];
+  if (isSigned) return [{ kind: 'tempo-by', bpm: value > 0 && down ? -value : value }];
+  if (down || up) return [{ kind: 'tempo-by', bpm: down ? -value : value }];
+  // "by 10 bpm" alone does not say which way.
+  return clause.has(/\bby\b/) ? undefined : [{ kind: 'tempo-to', bpm: value }];
 };
 
 const tempo: Rule = (clause) => {
-  if (/\bduration\b|\blength\b|\bas long\b/.test(clause)) {
+  if (clause.has(/\bduration\b|\blength\b|\bas long\b/)) {
     const factor =
-      match(clause, `(?:x|×|\\*|by|times)\\s*${NUMBER}`) ?? match(clause, `${NUMBER}\\s*(?:x|×|times)`);
+      clause.find(`(?:x|×|\\*|by|times)\\s*${NUMBER}${NO_TIME}`) ?? clause.find(`${NUMBER}\\s*(?:x|×|times)`);
     if (factor) return [{ kind: 'tempo', ratio: 1 / toNumber(group(factor, 1)) }];
-    if (/twice as long|double the (?:duration|length)/.test(clause)) return [{ kind: 'tempo', ratio: 0.5 }];
-    if (/half as long|halve the (?:duration|length)/.test(clause)) return [{ kind: 'tempo', ratio: 2 }];
+    if (clause.has(/twice as long|(?:double|twice) the (?:duration|length)/))
+      return [{ kind: 'tempo', ratio: 0.5 }];
+    if (clause.has(/half as long|(?:halve|half) the (?:duration|length)/))
+      return [{ kind: 'tempo', ratio: 2 }];
   }
-  const percent = match(clause, `${NUMBER}\\s*%`);
-  const down = new RegExp(`\\b${SLOWER}\\b`).test(clause) || /\bslow/.test(clause);
-  const up = new RegExp(`\\b${FASTER}\\b`).test(clause) || /\bfast|\bspeed\b.*\bup\b/.test(clause);
-  const aboutSpeed = down || up || /\b(?:speed|tempo)\b/.test(clause);
+  const aboutSpeed =
+    clause.has(SPEED) ||
+    clause.has(/\bslow(?:er|ed|ing)?\b|\bfast(?:er)?\b|\bquicker\b|\bsped\b|\bspeed|\b(?:ac|de)celerate/) ||
+    clause.has(/\b(?:half|double)[ -]?time\b/);
   if (!aboutSpeed) return undefined;
-  if (/\b(?:reverb|fade|bass|treble|volume|pitch)\b/.test(clause) && !/\b(?:without|same|keep)/.test(clause))
+  if (clause.has(/\b(?:reverb|fade|bass|treble|volume|pitch)\b/) && !clause.has(/\b(?:without|same|keep)/))
     return undefined;
-  if (/\b(?:twice|double)\b/.test(clause)) return [{ kind: 'tempo', ratio: /slow/.test(clause) ? 0.5 : 2 }];
-  if (/\bhalf (?:the )?(?:speed|tempo|as fast)|\bhalf-?time\b|\bhalve\b|\bat half\b/.test(clause))
-    return [{ kind: 'tempo', ratio: 0.5 }];
+  const tooMuch = /\b(?:less|too|not (?:so|as|that))\s+(fast|slow)\b/.exec(clause.text)?.[1];
+  if (tooMuch) return [{ kind: 'tempo', ratio: tooMuch === 'fast' ? 0.85 : 1.15 }];
+  const up =
+    clause.has(
+      /\bfast(?:er)?\b|\bquicker\b|\bsped up\b|\bspeed(?:ed|ing)?\b.*\bup\b|\bspeed[ -]up\b|\baccelerate/,
+    ) ||
+    (clause.has(SPEED) && clause.has(RAISING));
+  const down =
+    clause.has(/\bslow(?:er|ed|ing)?\b|\bdecelerate/) || (clause.has(SPEED) && clause.has(LOWERING) && !up);
+  const percent = clause.find(`${NUMBER}\\s*%`);
   if (percent) {
     const amount = toNumber(group(percent, 1)) / 100;
-    if (/\b(?:to|at)\s+[\d.]+\s*%/.test(clause) || /% (?:of the )?(?:speed|tempo)/.test(clause))
-      return [{ kind: 'tempo', ratio: amount }];
-    return [{ kind: 'tempo', ratio: down ? 1 - amount : 1 + amount }];
+    if (isWhole(clause, 'speed|tempo|pace|bpm', down || up)) return [{ kind: 'tempo', ratio: amount }];
+    return [{ kind: 'tempo', ratio: down ? 1 - Math.abs(amount) : 1 + amount }];
   }
+  if (clause.has(/\b(?:twice|double)\b/)) return [{ kind: 'tempo', ratio: clause.has(/slow/) ? 0.5 : 2 }];
+  if (
+    clause.has(
+      /\bhalf (?:the |its )?(?:speed|tempo|pace|bpm|as fast)|\bhalf[ -]?time\b|\bhalve\b|\bat half\b/,
+    )
+  )
+    return [{ kind: 'tempo', ratio: 0.5 }];
+  const fraction = down || up ? fractionOf(clause) : undefined;
+  if (fraction !== undefined) return [{ kind: 'tempo', ratio: down ? 1 - fraction : 1 + fraction }];
   const factor =
-    match(clause, `(?:x|×|factor of|by|at|to)\\s*(\\d+(?:[.,]\\d+)?)\\s*(?:x|×|times)?`) ??
-    match(clause, `(\\d+(?:[.,]\\d+)?)\\s*(?:x|×|times)`) ??
-    match(clause, `${NUMBER}\\s*times`);
+    clause.find(
+      `(?:\\bx|×|factor of|\\bby|\\bat|\\bto)\\s*(\\d+(?:[.,]\\d+)?)${NO_TIME}\\s*(?:x|×|times)?`,
+    ) ??
+    clause.find(`(\\d+(?:[.,]\\d+)?)\\s*(?:x|×|times)`) ??
+    clause.find(`${NUMBER}\\s*times`) ??
+    (clause.has(SPEED) ? clause.find(`\\b(?:speed|tempo|pace)\\s*(\\d(?:[.,]\\d+)?)$`) : undefined);
   if (factor) {
     const value = toNumber(group(factor, 1));
     // "2x slower" halves the speed; "at 0.8x speed" is already a ratio.
     return [{ kind: 'tempo', ratio: down && value > 1 ? 1 / value : value }];
   }
   if (!down && !up) return undefined;
-  const change = 0.15 * intensity(clause);
+  const change = 0.15 * intensity(clause.text);
   return [{ kind: 'tempo', ratio: down ? 1 - change : 1 + change }];
 };
 
 const stretchTo: Rule = (clause) => {
-  const found = match(clause, `(?:stretch|squeeze|fit|time-?stretch)[a-z ]*(?:to|into)\\s*${TIME}`);
+  const found = clause.find(
+    `(?:stretch|squeeze|fit|time-?stretch|slow|speed|extend)[a-z ]*(?:to|into)\\s*${TIME}`,
+  );
   return found ? [{ kind: 'stretch-to', seconds: toSeconds(group(found, 1)) }] : undefined;
 };
 
@@ -103,26 +187,36 @@ const INTERVALS: readonly [RegExp, number][] = [
   [/octaves?/, 1200],
 ];
 
+/** "2 st", "+3st": semitones in a producer's short hand. "1st" and "21st century" are none. */
+const SHORT_SEMITONES = '([+-]\\d+(?:\\.\\d+)?\\s?|\\b\\d+(?:\\.\\d+)?\\s)st\\b(?!\\s*(?:century|street))';
+
 const pitch: Rule = (clause) => {
-  const down =
-    /\b(?:down|lower|lowered|deeper|below|flat|drop)\b/.test(clause) || /(?:^|\s)-\s?\d/.test(clause);
+  const about = clause.has(/\b(?:pitch(?:ed)?|transposed?|semi-?tones?|semis|cents?|octaves?|key)\b/);
+  // "raise the volume by a third"
+  if (!about && (clause.has(SPEED) || clause.has(/\b(?:volume|loud|bass|treble|length|duration)/)))
+    return undefined;
+  const down = clause.has(/\b(?:down|lower|lowered|deeper|below|flat|drop|reduce|decrease)\b|(?:^|\s)-\s?\d/);
   const sign = down ? -1 : 1;
-  const cents = match(clause, `${NUMBER}\\s*cents?\\b`);
+  const cents = clause.find(`${NUMBER}\\s*cents?\\b`);
   if (cents) return [{ kind: 'pitch', cents: sign * Math.abs(toNumber(group(cents, 1))) }];
-  const semitones = match(clause, `${NUMBER}\\s*(?:semi-?tones?|half[ -]?(?:steps?|tones?)|semis|st)\\b`);
+  const semitones =
+    clause.find(`${NUMBER}\\s*(?:semi-?tones?|half[ -]?(?:steps?|tones?)|semis)\\b`) ??
+    clause.find(SHORT_SEMITONES);
   if (semitones && !/^half an?$/.test(group(semitones, 1)))
     return [{ kind: 'pitch', cents: sign * 100 * Math.abs(toNumber(group(semitones, 1))) }];
-  const directed = /\b(?:up|down|higher|lower|raise|transpose|pitch|drop|deeper|octave)\b/.test(clause);
+  const directed = clause.has(
+    /\b(?:up|down|higher|lower|raise|increase|reduce|decrease|transpose|pitch|drop|deeper|octave)\b/,
+  );
   if (directed) {
     for (const [pattern, size] of INTERVALS) {
-      const found = pattern.exec(clause);
+      const found = pattern.exec(clause.text);
       if (!found) continue;
-      const count = match(clause.slice(0, found.index), `(\\d+|two|three|four)\\s*$`);
-      return [{ kind: 'pitch', cents: sign * size * (count ? toNumber(group(count, 1)) : 1) }];
+      const count = /(\d+|two|three|four)\s*$/.exec(clause.text.slice(0, found.index));
+      if (count) clause.find(`${count[0]}(?=${found[0]})`);
+      return [{ kind: 'pitch', cents: sign * size * (count?.[1] ? toNumber(count[1]) : 1) }];
     }
-    const plain = match(
-      clause,
-      `(?:pitch|transpose)[a-z ]*?(?:up|down|by|higher|lower)?\\s*(?:by )?([+-]?\\d+(?:[.,]\\d+)?)$`,
+    const plain = clause.find(
+      `(?:pitch|transpose|key)[a-z ]*?(?:up|down|by|higher|lower)?\\s*(?:by )?([+-]?\\d+(?:[.,]\\d+)?)$`,
     );
     if (plain) {
       const value = toNumber(group(plain, 1));
@@ -130,172 +224,187 @@ const pitch: Rule = (clause) => {
     }
   }
   if (
-    /\b(?:pitch(?:ed)?|transpose[ds]?)\b.*\b(?:up|down|higher|lower)\b|\b(?:higher|lower|raise|drop)\b.*\bpitch\b/.test(
-      clause,
+    clause.has(
+      /\b(?:pitch(?:ed)?|transpose[ds]?)\b.*\b(?:up|down|higher|lower)\b|\b(?:higher|lower|raise|drop|increase|reduce|decrease)\b.*\bpitch\b/,
     )
   )
-    return [{ kind: 'pitch', cents: sign * 200 * intensity(clause) }];
-  if (/^(?:make (?:it|this|the song) )?(?:a (?:bit|little) )?(?:higher|lower|deeper)$/.test(clause))
-    return [{ kind: 'pitch', cents: sign * 200 * intensity(clause) }];
+    return [{ kind: 'pitch', cents: sign * 200 * intensity(clause.text) }];
+  if (clause.has(/^(?:make (?:it |this |the song )?)?(?:a (?:bit|little) )?(?:higher|lower|deeper)$/))
+    return [{ kind: 'pitch', cents: sign * 200 * intensity(clause.text) }];
   return undefined;
 };
 
-const trim: Rule = (clause) => {
-  const range = match(
-    clause,
-    `(?:from|between)?\\s*${TIME.replace('\\b)', '\\b|\\d+(?:\\.\\d+)?)')}\\s*(?:to|until|till|-)\\s*${TIME}`,
+/** How long a result shall be, from its beginning: "trim to 30 seconds", "end at 0:30". */
+const trimTo: Rule = (clause) => {
+  const to = clause.find(
+    `\\b(?:trim|cut|shorten|limit|crop|chop|keep|end|stop|ending|stopping)[a-z ]*?(?:to|down to|at|after)\\s*${TIME}`,
   );
-  const removing = /\b(?:remove|delete|cut|drop|skip|take out|chop|without|lose)\b/.test(clause);
-  if (range && !/tempo|bpm|fade/.test(clause)) {
-    const first = group(range, 1);
-    const start = /^\d+(?:\.\d+)?$/.test(first) ? Number(first) : toSeconds(first);
-    const end = toSeconds(group(range, 2));
-    if (removing && !/\bcut (?:it )?(?:to|from|down)\b/.test(clause)) return [{ kind: 'cut', start, end }];
-    return [{ kind: 'trim', start, end }];
-  }
-  const first =
-    match(clause, `first\\s*${TIME}`) ??
-    match(clause, `${TIME}\\s*(?:from|off|at) the (?:start|beginning|front)`);
-  if (first) {
-    const seconds = toSeconds(group(first, 1));
-    return [
-      removing ? { kind: 'trim', start: seconds, end: undefined } : { kind: 'trim', start: 0, end: seconds },
-    ];
-  }
-  const last = match(clause, `last\\s*${TIME}`) ?? match(clause, `${TIME}\\s*(?:from|off|at) the end`);
-  if (last) {
-    const seconds = toSeconds(group(last, 1));
-    return [
-      removing
-        ? { kind: 'trim', start: 0, end: -seconds }
-        : { kind: 'trim', start: -seconds, end: undefined },
-    ];
-  }
-  const to = match(clause, `(?:trim|cut|shorten|limit|crop|chop)[a-z ]*?(?:to|down to|at|after)\\s*${TIME}`);
-  if (to) return [{ kind: 'trim', start: 0, end: toSeconds(group(to, 1)) }];
-  const skip = match(clause, `(?:start|begin)(?:ing)?\\s*(?:at|from)\\s*${TIME}`);
-  if (skip) return [{ kind: 'trim', start: toSeconds(group(skip, 1)), end: undefined }];
-  return undefined;
+  return to ? [{ kind: 'trim', start: 0, end: toSeconds(group(to, 1)) }] : undefined;
 };
 
 const fade: Rule = (clause) => {
-  if (!/\bfade/.test(clause)) return undefined;
-  const found = match(clause, TIME);
+  if (!clause.has(/\bfad(?:e|es|ed|ing)(?![a-z])/)) return undefined;
+  const found = clause.find(TIME);
   const seconds = found ? toSeconds(group(found, 1)) : undefined;
-  if (/fade_in_and_out/.test(clause) || !/\b(?:in|out)\b/.test(clause))
+  if (clause.has(/fade_in_and_out/) || !clause.has(/\b(?:in|out)\b/))
     return [
       { kind: 'fade', direction: 'in', seconds },
       { kind: 'fade', direction: 'out', seconds },
     ];
   return [
-    { kind: 'fade', direction: /\bin\b/.test(clause) && !/\bout\b/.test(clause) ? 'in' : 'out', seconds },
+    { kind: 'fade', direction: clause.has(/\bin\b/) && !clause.has(/\bout\b/) ? 'in' : 'out', seconds },
   ];
 };
 
 const reverse: Rule = (clause) =>
-  /\brevers(?:e|ed)\b|\bbackwards?\b/.test(clause) ? [{ kind: 'reverse' }] : undefined;
+  clause.has(/\brevers(?:e|ed)\b|\bbackwards?\b/) ? [{ kind: 'reverse' }] : undefined;
+
+/** "twice", "3 times" say how often, unless something else is said to be so much more. */
+const TIMES = `(?:${NUMBER}\\s*(?:x\\b|×|times\\b)|\\b(?:twice|thrice)\\b)(?! (?:as|the|its|faster|slower|louder|quieter|higher|lower|longer)\\b)`;
 
 const loop: Rule = (clause) => {
-  if (!/\b(?:loop|repeat|looped|repeated)\b/.test(clause)) return undefined;
-  const until = match(clause, `(?:for|to|until|till)[a-z ]*?\\s*${TIME}`);
+  const isPlayed = clause.has(/\bplay(?:ed)?\b/) && clause.has(new RegExp(TIMES));
+  if (!isPlayed && !clause.has(/\b(?:loop|repeat|looped|repeated|looping|repeating)\b/)) return undefined;
+  const until = clause.find(`(?:for|to|until|till)[a-z ]*?\\s*${TIME}`);
   if (until) return [{ kind: 'loop-to', seconds: toSeconds(group(until, 1)) }];
-  const times = match(clause, `${NUMBER}\\s*(?:x|×|times)`) ?? match(clause, 'x\\s*(\\d+)');
-  if (times) return [{ kind: 'loop', times: Math.round(toNumber(group(times, 1))) }];
-  return [{ kind: 'loop', times: /\bthrice\b/.test(clause) ? 3 : 2 }];
+  const times = clause.find(TIMES) ?? clause.find('x\\s*(\\d+)');
+  const count = group(times, 1);
+  if (count !== '') return [{ kind: 'loop', times: Math.round(toNumber(count)) }];
+  return [{ kind: 'loop', times: clause.has(/\bthrice\b/) ? 3 : 2 }];
 };
 
+const ratioToDecibels = (ratio: number): number => 20 * Math.log10(Math.max(ratio, 0.001));
+
+/** All that may stand beside an amount in decibels that does not say what it is of. */
+const ONLY_DECIBELS =
+  /^(?:(?:make|turn|bring|take|push|boost|raise|lower|increase|reduce|decrease|cut|drop|attenuate|amplify|add|put|set|plus|minus|up|down|more|less|it|this|that|all|the|song|track|music|sound|audio|whole|everything|by|an?|about|around|\+|-)\s*|[+-]?[\d.,]+\s*(?:db|decibels?)\s*)+$/;
+
 const loudness: Rule = (clause) => {
-  const lufs = match(clause, '(-?\\d+(?:\\.\\d+)?)\\s*lufs');
+  const lufs = clause.find('(-?\\d+(?:\\.\\d+)?)\\s*lufs');
   if (lufs) return [{ kind: 'loudness', lufs: -Math.abs(Number(group(lufs, 1))) }];
-  if (/\bnormali[sz]e/.test(clause)) return [{ kind: 'loudness', lufs: -14 }];
-  if (/\b(?:bass|treble|highs?|lows?|low end|high end)\b/.test(clause)) return undefined;
+  if (clause.has(/\bnormali[sz]e/)) return [{ kind: 'loudness', lufs: -14 }];
+  if (clause.has(/\b(?:bass|treble|highs?|lows?|low end|high end)\b/)) return undefined;
   const aboutLevel =
-    /\b(?:loud|louder|volume|quiet|quieter|softer|gain|level|db|decibels?)\b|turn (?:it )?(?:up|down)/.test(
-      clause,
-    );
+    clause.has(/\b(?:loud|louder|volume|quiet|quieter|softer|gain|level)\b/) ||
+    clause.has(/\bturn (?:(?:it|this|that|(?:the|this) (?:song|track|music|sound)) )?(?:up|down)\b/) ||
+    (clause.has(/\b(?:db|decibels?)\b/) && clause.has(ONLY_DECIBELS));
   if (!aboutLevel) return undefined;
-  const down = /\b(?:quiet|quieter|softer|lower|down|reduce|decrease|less)\b|(?:^|\s)-\s?\d/.test(clause);
-  const decibels = match(clause, `${NUMBER}\\s*(?:db|decibels?)`);
+  const down = clause.has(
+    /\b(?:quiet|quieter|softer|lower|down|reduce|decrease|less|cut|drop|minus|attenuate)\b|(?:^|\s)-\s?\d/,
+  );
+  const up = clause.has(/\b(?:loud|louder|up|raise|increase|more|boost|plus|add|amplify)\b/);
+  const decibels = clause.find(`${NUMBER}\\s*(?:db|decibels?)`);
   if (decibels) return [{ kind: 'gain', decibels: (down ? -1 : 1) * Math.abs(toNumber(group(decibels, 1))) }];
-  const percent = match(clause, `${NUMBER}\\s*%`);
+  const percent = clause.find(`${NUMBER}\\s*%`);
   if (percent) {
-    const amount = toNumber(group(percent, 1)) / 100;
-    const factor = /\b(?:to|at)\b/.test(clause) ? amount : down ? 1 - amount : 1 + amount;
-    return [{ kind: 'gain', decibels: 20 * Math.log10(Math.max(factor, 0.001)) }];
+    const amount = Math.abs(toNumber(group(percent, 1))) / 100;
+    const isTarget = isWhole(clause, 'volume|loudness|level|gain', down || up);
+    return [{ kind: 'gain', decibels: ratioToDecibels(isTarget ? amount : down ? 1 - amount : 1 + amount) }];
   }
-  if (/\bhalf\b/.test(clause)) return [{ kind: 'gain', decibels: -6 }];
-  // Ten decibels are heard as about twice as loud (Stevens' power law).
-  if (/\b(?:twice|double)\b/.test(clause)) return [{ kind: 'gain', decibels: 10 }];
-  return [{ kind: 'gain', decibels: (down ? -4 : 4) * intensity(clause) }];
+  const isAmplitude = clause.has(/\b(?:volume|level|gain)\b/);
+  const times = clause.find(`${NUMBER}\\s*(?:x|×|times)`);
+  if (times) {
+    const factor = toNumber(group(times, 1));
+    // Ten decibels are heard as about twice as loud (Stevens' power law).
+    const decibels = isAmplitude ? ratioToDecibels(factor) : 10 * Math.log2(factor);
+    return [{ kind: 'gain', decibels: down ? -decibels : decibels }];
+  }
+  if (clause.has(/\b(?:half|halve|halved)\b/) && !clause.has(/\bby half\b/))
+    return [{ kind: 'gain', decibels: isAmplitude ? ratioToDecibels(0.5) : -10 }];
+  if (clause.has(/\b(?:twice|double|doubled)\b/))
+    return [{ kind: 'gain', decibels: isAmplitude ? ratioToDecibels(2) : 10 }];
+  const fraction = fractionOf(clause);
+  if (fraction !== undefined && (down || up))
+    return [{ kind: 'gain', decibels: ratioToDecibels(down ? 1 - fraction : 1 + fraction) }];
+  if (!down && !up) return undefined;
+  return [{ kind: 'gain', decibels: (down ? -4 : 4) * intensity(clause.text) }];
 };
 
 const tone: Rule = (clause) => {
-  const less = /\b(?:less|cut|reduce|lower|decrease|remove|fewer|no|without|tame|down)\b|(?:^|\s)-\s?\d/.test(
-    clause,
-  );
-  const decibels = match(clause, `${NUMBER}\\s*(?:db|decibels?)`);
-  const amount = (usual: number): number =>
-    (less ? -1 : 1) * (decibels ? Math.abs(toNumber(group(decibels, 1))) : usual * intensity(clause));
-  const verb =
-    /\b(?:more|less|boost(?:ed)?|cut|add|reduce|increase|raise|lower|decrease|extra|up|down|heavy|heavier|fuller|no|without|tame|turn)\b|\bdb\b/;
   // "add a bass" and "a bass guitar" are instruments, not tone.
-  if (/\bbass (?:guitar|line|player|clarinet|drum)|\ba bass\b|bassoon/.test(clause)) return undefined;
-  if (/bass_and_treble/.test(clause) && verb.test(clause))
+  if (clause.has(/\bbass (?:guitar|line|player|clarinet|drum)|\ba bass\b|bassoon/)) return undefined;
+  const less = clause.has(
+    /\b(?:less|cut|reduce|lower|decrease|remove|fewer|quieter|softer|no|without|tame|down)\b|(?:^|\s)-\s?\d/,
+  );
+  const decibels = clause.find(`${NUMBER}\\s*(?:db|decibels?)`);
+  const percent = decibels ? undefined : clause.find(`${NUMBER}\\s*%`);
+  const amount = (usual: number): number => {
+    if (decibels) return (less ? -1 : 1) * Math.abs(toNumber(group(decibels, 1)));
+    if (!percent) return (less ? -1 : 1) * usual * intensity(clause.text);
+    const part = Math.abs(toNumber(group(percent, 1))) / 100;
+    const isTarget = isWhole(clause, 'bass|treble', less || clause.has(RAISING));
+    return ratioToDecibels(isTarget ? part : less ? 1 - part : 1 + part);
+  };
+  const verb =
+    /\b(?:more|less|boost(?:ed)?|cut|add|reduce|increase|raise|lower|decrease|extra|up|down|heavy|heavier|fuller|louder|quieter|stronger|no|without|tame|turn)\b|\bdb\b|%/;
+  if (clause.has(/bass_and_treble/) && clause.has(verb))
     return [
       { kind: 'bass', decibels: amount(6) },
       { kind: 'treble', decibels: amount(6) },
     ];
-  if (/\b(?:bass|low end|lows|sub)\b/.test(clause) && (verb.test(clause) || /bass[- ]?boost/.test(clause)))
+  if (clause.has(/\b(?:bass|low end|lows|sub)\b/) && (clause.has(verb) || clause.has(/bass[- ]?boost/)))
     return [{ kind: 'bass', decibels: amount(6) }];
-  if (/\bbass(?:ier|y)\b/.test(clause)) return [{ kind: 'bass', decibels: amount(6) }];
-  if (/\b(?:treble|highs|high end|top end|presence|air)\b/.test(clause) && verb.test(clause))
+  if (clause.has(/\bbass(?:ier|y)\b/)) return [{ kind: 'bass', decibels: amount(6) }];
+  if (clause.has(/\b(?:treble|highs|high end|top end|presence|air)\b/) && clause.has(verb))
     return [{ kind: 'treble', decibels: amount(6) }];
-  if (/\bbright(?:er|en)\b|\bcrisper\b/.test(clause)) return [{ kind: 'treble', decibels: amount(5) }];
-  if (/\b(?:warmer|duller|muffled|mellower)\b/.test(clause))
-    return [{ kind: 'treble', decibels: -5 * intensity(clause) }];
+  if (clause.has(/\bbright(?:er|en)\b|\bcrisper\b/)) return [{ kind: 'treble', decibels: amount(5) }];
+  if (clause.has(/\b(?:warmer|duller|muffled|mellower)\b/))
+    return [{ kind: 'treble', decibels: -5 * intensity(clause.text) }];
   return undefined;
 };
 
 const reverb: Rule = (clause) => {
   if (
-    !/\breverb|\becho(?:ey)?\b|\bcathedral\b|\bchurch\b|\b(?:concert|large|big) hall\b|\bin a hall\b|\bspacious\b/.test(
-      clause,
+    !clause.has(
+      /\breverb|\becho(?:ey|es)?\b|\bcathedral\b|\bchurch\b|\b(?:concert|large|big) hall\b|\bin a hall\b|\bspacious\b/,
     )
   )
     return undefined;
-  if (/\b(?:remove|less|without|no|dry|drier|take away)\b/.test(clause)) return undefined;
-  const found = match(clause, TIME);
-  const large = /\b(?:cathedral|church)\b/.test(clause)
+  if (clause.has(/\b(?:remove|less|without|no|dry|drier|take away)\b/)) return undefined;
+  const found = clause.find(TIME);
+  const percent = clause.find(`${NUMBER}\\s*%`);
+  const large = clause.has(/\b(?:cathedral|church)\b/)
     ? 4.5
-    : /\bhall\b|\bspacious\b/.test(clause)
+    : clause.has(/\bhall\b|\bspacious\b/)
       ? 2.6
       : 1.8;
-  const strength = intensity(clause);
+  const strength = intensity(clause.text);
+  const mix = strength < 1 ? 0.15 : strength > 1 ? 0.45 : 0.28;
   return [
     {
       kind: 'reverb',
-      mix: strength < 1 ? 0.15 : strength > 1 ? 0.45 : 0.28,
+      mix: percent ? Math.min(1, Math.abs(toNumber(group(percent, 1))) / 100) : mix,
       seconds: found ? Math.min(10, toSeconds(group(found, 1))) : large * (strength > 1 ? 1.4 : 1),
     },
   ];
 };
 
+/** "everything but the drums" takes away what it does not name. */
+const ALL_BUT = /\b(?:everything|all|anything)\b.*\b(?:but|except|besides|other than|apart from)\b/;
+
 const parts: Rule = (clause) => {
-  const removing =
-    /\b(?:remove|without|no|fewer|less|take (?:out|away)|drop|mute|kill|isolate|reduce|delete|strip)\b/.test(
-      clause,
-    );
-  if (/\bkaraoke\b|\binstrumental(?: version| only)?$/.test(clause)) return [{ kind: 'fewer-vocals' }];
-  if (/\b(?:vocals?|voices?|singer|singing|acapella|a cappella)\b/.test(clause))
-    return removing && !/isolate/.test(clause) ? [{ kind: 'fewer-vocals' }] : undefined;
-  const only = /\b(?:only|just|isolate|solo|alone|keep)\b/.test(clause);
-  if (/\b(?:drums?|percussion|percussive|beats?)\b/.test(clause)) {
-    if (only || /percussive part/.test(clause)) return [{ kind: 'part', part: 'percussive' }];
-    if (removing) return [{ kind: 'part', part: 'harmonic' }];
+  const removing = clause.has(
+    /\b(?:remove|without|no|fewer|less|take (?:out|away)|drop|mute|kill|isolate|reduce|delete|strip)\b/,
+  );
+  if (clause.has(/\bkaraoke\b|\binstrumental(?: version| only)?$/)) return [{ kind: 'fewer-vocals' }];
+  const allBut = clause.has(ALL_BUT);
+  const keepsAllBut = allBut && clause.has(/\b(?:keep|leave|only|just)\b/);
+  if (clause.has(/\b(?:vocals?|voices?|singer|singing|acapella|a cappella)\b/)) {
+    if (allBut) return keepsAllBut ? [{ kind: 'fewer-vocals' }] : undefined;
+    // "turn down" is what can be done of it; "only the vocals" is not.
+    const less = removing || clause.has(/\b(?:quieter|softer|lower|down|reduced)\b/);
+    return less && !clause.has(/isolate|\bpitch|octave|semi|tone|slow|speed|fast|reverb|echo|fade/)
+      ? [{ kind: 'fewer-vocals' }]
+      : undefined;
+  }
+  const only = (clause.has(/\b(?:only|just|isolate|solo|alone|keep)\b/) || allBut) && !keepsAllBut;
+  if (clause.has(/\b(?:drums?|percussion|percussive|beats?)\b/)) {
+    if (only || clause.has(/percussive part/)) return [{ kind: 'part', part: 'percussive' }];
+    if (removing || keepsAllBut) return [{ kind: 'part', part: 'harmonic' }];
   }
   if (
-    /\b(?:harmonic|harmony|melody|melodic|harmonies)\b/.test(clause) &&
-    (only || /harmonic part/.test(clause))
+    clause.has(/\b(?:harmonic|harmony|melody|melodic|harmonies)\b/) &&
+    (only || clause.has(/harmonic part/))
   )
     return [{ kind: 'part', part: 'harmonic' }];
   return undefined;
@@ -310,7 +419,7 @@ export const EXACT_RULES: readonly Rule[] = [
   stretchTo,
   fade,
   loop,
-  trim,
+  trimTo,
   reverse,
   parts,
   pitch,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MAX_FILE_NAME } from '#contracts/file-name';
 
 /** Longest instruction accepted, in characters. */
 export const MAX_TEXT_LENGTH = 4000;
@@ -15,7 +16,7 @@ export const fileRefSchema = z.object({
   /** Kind as probed from the content, not from the name. */
   kind: z.enum(MEDIA_KINDS),
   /** The user's file name, for display only. */
-  name: z.string().max(255),
+  name: z.string().max(MAX_FILE_NAME),
   mime: z.string().max(127),
   bytes: z.number().int().nonnegative(),
   /** Duration in seconds; absent for pictures. */

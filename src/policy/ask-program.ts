@@ -24,28 +24,37 @@ export async function askProgram(
   try {
     return await run(program, parameters, input, folder, signal);
   } finally {
-    running -= 1;
-    waiting.shift()?.();
+    leave();
   }
 }
 
-/** Waits until one of the places is free, and takes it. */
+/** Waits until one of the places is free, and takes it: first come, first served. */
 async function place(signal: AbortSignal): Promise<void> {
-  while (running >= AT_ONCE) {
-    await new Promise<void>((resolve, reject) => {
-      const giveUp = () => {
-        waiting.splice(waiting.indexOf(resolve), 1);
-        reject(signal.reason);
-      };
-      if (signal.aborted) return reject(signal.reason);
-      signal.addEventListener('abort', giveUp, { once: true });
-      waiting.push(() => {
-        signal.removeEventListener('abort', giveUp);
-        resolve();
-      });
-    });
+  signal.throwIfAborted();
+  if (running < AT_ONCE) {
+    running += 1;
+    return;
   }
-  running += 1;
+  await new Promise<void>((resolve, reject) => {
+    const enter = () => {
+      signal.removeEventListener('abort', giveUp);
+      resolve();
+    };
+    const giveUp = () => {
+      const at = waiting.indexOf(enter);
+      if (at >= 0) waiting.splice(at, 1);
+      reject(signal.reason);
+    };
+    signal.addEventListener('abort', giveUp, { once: true });
+    waiting.push(enter);
+  });
+}
+
+/** Hands a place to whoever waits longest; nobody who comes just now gets in between. */
+function leave(): void {
+  const next = waiting.shift();
+  if (next === undefined) running -= 1;
+  else next();
 }
 
 function run(

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
+import { fitFileName } from '#contracts/file-name';
 import { type FileRef, fileRefSchema, type Request, requestSchema } from '#contracts/request';
 import { type Result, resultSchema } from '#contracts/result';
 import { lastTrackOf } from '#src/queue/snapshot';
@@ -20,6 +21,15 @@ redis.call('SET', KEYS[3], ARGV[3], 'PX', ARGV[4])
 if ARGV[5] ~= '' then redis.call('SET', KEYS[4], ARGV[5]) end
 return 1`;
 
+/**
+ * KEYS: the request's own key, results. ARGV: id, result. The first result stands: one who cancels in the moment a job
+ * ends, or a worker that was taken for dead, comes too late. A request that was forgotten is noted nothing of.
+ */
+const END = `
+if redis.call('EXISTS', KEYS[1]) == 0 then return nil end
+redis.call('HSETNX', KEYS[2], ARGV[1], ARGV[2])
+return redis.call('HGET', KEYS[2], ARGV[1])`;
+
 const storedRequestSchema = z.object({
   /** Milliseconds since 1970. */
   at: z.number(),
@@ -29,7 +39,8 @@ const storedRequestSchema = z.object({
 });
 
 const ownedFileSchema = z.object({
-  name: z.string(),
+  /** Fit for a request that names the file again, whatever was stored. */
+  name: z.string().transform(fitFileName),
   mime: z.string(),
   /** The user who brought it into the conversation, or for whom it was made. */
   by: z.string().optional(),
@@ -103,21 +114,33 @@ export class Conversations {
   }
 
   /**
-   * Notes how a request ended; a result's last track becomes the conversation's. A request that was forgotten while
-   * it ran leaves nothing behind.
+   * Notes how a request ended, unless that was noted before; a result's last track becomes the conversation's. A
+   * request that was forgotten while it ran leaves nothing behind.
+   * @returns the result that stands; undefined where nothing is remembered of the request
    */
-  async end(request: Pick<Request, 'id' | 'conversation' | 'user'>, result: Result): Promise<void> {
+  async end(
+    request: Pick<Request, 'id' | 'conversation' | 'user'>,
+    result: Result,
+  ): Promise<Result | undefined> {
     const { conversation, id, user } = request;
-    if ((await this.conversationOf(id)) === undefined) return;
-    await this.redis.hset(this.key(conversation, 'results'), id, JSON.stringify(result));
-    if (result.status === 'done') {
-      await this.own(conversation, user, result.files);
-      const track = lastTrackOf(result);
+    const stored = await this.redis.eval(
+      END,
+      2,
+      this.requestKey(id),
+      this.key(conversation, 'results'),
+      ...[id, JSON.stringify(result)],
+    );
+    if (typeof stored !== 'string') return undefined;
+    const standing = resultSchema.parse(JSON.parse(stored));
+    // Also where it stood before: who noted it may have died in the middle of this.
+    if (standing.status === 'done') {
+      await this.own(conversation, user, standing.files);
+      const track = lastTrackOf(standing);
       if (track !== undefined) {
         const reference: FileRef = {
           key: track.key,
           kind: track.mime.startsWith('video/') ? 'video' : 'audio',
-          name: track.name,
+          name: fitFileName(track.name),
           mime: track.mime,
           bytes: track.bytes,
           ...(track.seconds === undefined ? {} : { seconds: track.seconds }),
@@ -126,12 +149,12 @@ export class Conversations {
       }
     }
     await this.touch(conversation);
+    return standing;
   }
 
-  /** The track a message without a file is about. */
+  /** The track a message without a file is about; one that cannot be read is none. */
   async lastTrack(conversation: string): Promise<FileRef | undefined> {
-    const stored = await this.redis.get(this.key(conversation, 'track'));
-    return stored === null ? undefined : fileRefSchema.parse(JSON.parse(stored));
+    return readTrack(await this.redis.get(this.key(conversation, 'track')));
   }
 
   /** Lets a conversation use and fetch files that a user brought, or that were made for them. */
@@ -202,10 +225,10 @@ export class Conversations {
 
   /** Forgets what a user gave to a conversation and got in it; what others did there stays. */
   async forgetUser(user: string, conversation: string): Promise<ForgottenExchanges> {
-    const [requests, files, track] = await Promise.all([
+    const [requests, files, stored] = await Promise.all([
       this.redis.hgetall(this.key(conversation, 'requests')) as Promise<Record<string, string>>,
       this.redis.hgetall(this.key(conversation, 'files')) as Promise<Record<string, string>>,
-      this.lastTrack(conversation),
+      this.redis.get(this.key(conversation, 'track')),
     ]);
     const ids = Object.keys(requests).filter((id) => {
       return storedRequestSchema.parse(JSON.parse(requests[id] ?? '')).request.user === user;
@@ -224,7 +247,10 @@ export class Conversations {
       write.hdel(this.key(conversation, 'files'), key);
       write.srem(this.fileKey(key), conversation);
     }
-    if (track !== undefined && keys.includes(track.key)) write.del(this.key(conversation, 'track'));
+    const track = readTrack(stored);
+    // One that cannot be read is of no use to anybody, and may be theirs.
+    if (stored !== null && (track === undefined || keys.includes(track.key)))
+      write.del(this.key(conversation, 'track'));
     // Last: after a crash in the middle the same can be asked again.
     write.zrem(this.userKey(user), conversation);
     await write.exec();
@@ -297,5 +323,14 @@ export class Conversations {
 
   private requestKey(id: string): string {
     return `${this.prefix}:request:${id}`;
+  }
+}
+
+function readTrack(stored: string | null): FileRef | undefined {
+  if (stored === null) return undefined;
+  try {
+    return fileRefSchema.safeParse(JSON.parse(stored)).data;
+  } catch {
+    return undefined;
   }
 }

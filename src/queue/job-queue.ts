@@ -1,7 +1,7 @@
 import type { Telemetry } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { type Request, requestSchema } from '#contracts/request';
-import { resultSchema } from '#contracts/result';
+import { type Result, resultSchema } from '#contracts/result';
 import type { Logger } from '#src/log';
 import { Conversations } from '#src/queue/conversations';
 import { eraseJobs } from '#src/queue/erase';
@@ -148,14 +148,23 @@ export class JobQueue {
     if (job.finishedOn !== undefined) return 'ended';
     // Set before anything else: a worker that takes the job up right now finds it.
     await this.store.set(cancelKey(this.redis.prefix, id), '1', 'EX', 3600);
-    if ((await job.getState()) !== 'active') {
+    const state = await job.getState();
+    if (state === 'completed' || state === 'failed') {
+      await this.store.del(cancelKey(this.redis.prefix, id));
+      return 'ended';
+    }
+    if (state !== 'active') {
+      let removed = true;
       try {
         await job.remove();
-        await this.noteCancelled(id, job);
-        this.watcher.refresh(id);
-        return 'cancelled';
       } catch {
         // A worker was quicker and holds its lock.
+        removed = false;
+      }
+      if (removed) {
+        const outcome = await this.noteCancelled(id, job);
+        this.watcher.refresh(id);
+        return outcome;
       }
     }
     await this.store.publish(cancelChannel(this.redis.prefix), id);
@@ -298,13 +307,18 @@ export class JobQueue {
     }
   }
 
-  private async noteCancelled(id: string, job: QueuedJob): Promise<void> {
+  /** @returns 'ended' where a worker was so quick that a result stands. */
+  private async noteCancelled(id: string, job: QueuedJob): Promise<'cancelled' | 'ended'> {
     const request = requestSchema.safeParse(job.data);
+    let standing: Result | undefined;
     if (request.success) {
-      await this.conversations.end(request.data, failedResult(id, CANCELLED));
+      standing = await this.conversations.end(request.data, failedResult(id, CANCELLED));
       await this.limits.ended(request.data);
     }
     await this.store.del(cancelKey(this.redis.prefix, id));
+    const isCancelled =
+      standing === undefined || (standing.status === 'failed' && standing.error.code === CANCELLED.code);
+    return isCancelled ? 'cancelled' : 'ended';
   }
 
   private async isOpen(id: string): Promise<boolean | undefined> {

@@ -209,6 +209,7 @@ describe('making music', () => {
     const info = await probe(result.files[0]?.path ?? '');
     expect(info).toMatchObject({ kind: 'video', hasAudio: true });
     expect(Math.abs((info.seconds ?? 0) - 3)).toBeLessThan(0.2);
+    expect(result.files[0]?.seconds).toBeCloseTo(info.seconds ?? 0, 1);
     const noClip = engine.run(
       await job({ command: 'generate', text: 'x', options: { format: 'mp4', seconds: 1 } }),
     );
@@ -216,6 +217,25 @@ describe('making music', () => {
       code: 'invalid_input',
       message: expect.stringMatching(/clip/),
     });
+  });
+
+  it('says of an mp4 how long the clip is, whatever the length of the music', async () => {
+    const film = await file(clip(fixtures.path('h.mp4'), { seconds: 3 }), 'video');
+    const make = async (seconds: number) =>
+      engine.run(
+        await job({ command: 'generate', text: 'calm', given: [film], options: { format: 'mp4', seconds } }),
+      );
+    const short = await make(1);
+    const written = (await probe(short.files[0]?.path ?? '')).seconds ?? 0;
+    expect(Math.abs(written - 3)).toBeLessThan(0.2);
+    expect(short.files[0]?.seconds).toBeCloseTo(written, 1);
+    // The music is over after the first third.
+    expect(Math.max(...(short.files[0]?.peaks ?? []).slice(0, 120))).toBeGreaterThan(0.01);
+    expect(Math.max(...(short.files[0]?.peaks ?? []).slice(150))).toBe(0);
+    expect(short.notes.join()).not.toMatch(/ends with the clip/);
+    const long = await make(5);
+    expect(Math.abs((long.files[0]?.seconds ?? 0) - 3)).toBeLessThan(0.2);
+    expect(long.notes.join()).toMatch(/The music lasts 5 seconds: it ends with the clip/);
   });
 
   it('continues a song: the song stays as it is, then comes more', async () => {

@@ -11,6 +11,7 @@ import type { RedisHealth } from '#src/chat/delivery/health';
 import { pauseBefore, untilAvailable } from '#src/chat/delivery/patience';
 import type { Delivery, FinalView, Platform, Secrets, StatusView } from '#src/chat/delivery/types';
 import type { Logger } from '#src/log';
+import { shownNames } from '#src/policy/shown-names';
 import { CANCELLED } from '#src/queue/snapshot';
 
 /** An answer that cannot be posted so long after its request, and was tried for so long, is given up, milliseconds. */
@@ -112,7 +113,11 @@ export class Follower {
       if ('told' in accepted) return { state: 'told', text: accepted.told };
       const result = await this.result(accepted.request);
       if (result.status === 'failed') return { state: 'failed', error: result.error };
-      return { state: 'done', request: accepted.request, result: await this.checked(result) };
+      return {
+        state: 'done',
+        request: accepted.request,
+        result: await this.checked(accepted.request, result),
+      };
     } catch (thrown) {
       this.stopped.signal.throwIfAborted();
       const error = toMumuError(thrown);
@@ -184,10 +189,16 @@ export class Follower {
   }
 
   /** The result as the operator's policy lets it be shown. @throws MumuError refused */
-  private async checked(result: DoneResult): Promise<DoneResult> {
+  private async checked(request: Request, result: DoneResult): Promise<DoneResult> {
     const text = await this.allowed(result.text);
     if (result.caption === undefined) return { ...result, text };
-    return { ...result, text, caption: await this.allowed(result.caption) };
+    const caption = await this.allowed(result.caption);
+    return {
+      ...result,
+      text,
+      caption,
+      files: shownNames(result.files, request.command, result.caption, caption),
+    };
   }
 
   private async allowed(text: string): Promise<string> {

@@ -65,6 +65,13 @@ function levelAt(samples: Float32Array, frequency: number): number {
   }
   return (4 * Math.hypot(re, im)) / samples.length;
 }
+const rms = (samples: Float32Array) =>
+  Math.sqrt(samples.reduce((sum, value) => sum + value ** 2, 0) / samples.length);
+/** How far two sounds are apart where they are furthest; endless where one is longer. */
+const furthest = (one: Float32Array, other: Float32Array) =>
+  one.length === other.length
+    ? one.reduce((most, value, i) => Math.max(most, Math.abs(value - (other[i] as number))), 0)
+    : Infinity;
 const decibels = (after: number, before: number) => 20 * Math.log10(after / before);
 const cents = (after: number, before: number) => 1200 * Math.log2(after / before);
 
@@ -114,6 +121,41 @@ describe('exact edits', () => {
     const after = await edit(sound, '20 % slower, then keep the first 10 seconds');
     expect(length(before)).toBe(12.5 * RATE);
     expect(length(after)).toBe(10 * RATE);
+  });
+
+  it('does to a part what is said of it, and leaves the rest as it was', async () => {
+    const ramp = Float32Array.from({ length: 4 * RATE }, (_, i) => i / (8 * RATE) - 0.25);
+    const sound = stereo(ramp);
+    const seam = Math.round(0.005 * RATE);
+    // A number is compared, not the samples: a list of so many is too long to be printed.
+    const expectSame = (one: Float32Array, from: number, to: number) =>
+      expect(furthest(one.subarray(from, to), ramp.subarray(from, to))).toBe(0);
+    const louder = channel(await edit(sound, 'make the last second 6 dB louder'));
+    expect(louder.length).toBe(4 * RATE);
+    expectSame(louder, 0, 3 * RATE - seam);
+    expect((louder[3.5 * RATE] as number) / (ramp[3.5 * RATE] as number)).toBeCloseTo(10 ** 0.3, 4);
+    const reversed = channel(await edit(sound, 'reverse from 0:01 to 0:02'));
+    expectSame(reversed, 0, RATE - seam);
+    expectSame(reversed, 2 * RATE + seam, 4 * RATE);
+    expect(reversed[1.25 * RATE]).toBeCloseTo(ramp[1.75 * RATE] as number, 4);
+    const slower = await edit(sound, 'slow down the first 2 seconds by 50 %');
+    expect(length(slower)).toBe(6 * RATE);
+    expect(furthest(channel(slower).subarray(4 * RATE + seam), ramp.subarray(2 * RATE + seam))).toBe(0);
+    expect(length(await edit(sound, 'repeat the last second'))).toBe(5 * RATE);
+    expect(length(await edit(sound, 'loop the first second 3 times'))).toBe(3 * RATE);
+    await expect(edit(sound, 'reverse the part from 0:10 to 0:20')).rejects.toMatchObject({
+      code: 'invalid_input',
+    });
+  });
+
+  it('lets a room go on over what follows a part', async () => {
+    const samples = new Float32Array(4 * RATE);
+    samples.set(tone(440, 1), RATE);
+    const result = channel(await edit(stereo(samples), 'add reverb from 0:01 to 0:02'));
+    expect(result.length).toBe(4 * RATE);
+    expect(furthest(result.subarray(0, RATE - 300), new Float32Array(RATE - 300))).toBe(0);
+    expect(rms(result.subarray(2 * RATE, 2.2 * RATE))).toBeGreaterThan(0.01);
+    expect(rms(result.subarray(3.9 * RATE))).toBeLessThan(0.001);
   });
 
   it('trims, cuts, loops and reverses to the sample', async () => {

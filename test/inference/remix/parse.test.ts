@@ -2,7 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { MumuError } from '#contracts/errors';
 import { isExactRemix } from '#inference/remix/is-exact';
 import { parseInstruction } from '#inference/remix/parse';
-import type { EditStep } from '#inference/remix/plan';
+import type { EditStep, ExactStep } from '#inference/remix/plan';
+
+/** Amounts to a millionth. */
+const rounded = (steps: readonly EditStep[]): unknown =>
+  JSON.parse(
+    JSON.stringify(steps, (_key, value) =>
+      typeof value === 'number' ? Math.round(value * 1e6) / 1e6 : value,
+    ),
+  );
 
 const cases: [string, EditStep[]][] = [
   ['20 % slower', [{ kind: 'tempo', ratio: 0.8 }]],
@@ -81,6 +89,7 @@ const cases: [string, EditStep[]][] = [
     ],
   ],
   ['turn it into jazz', [{ kind: 'model', change: 'style', instruction: 'turn it into jazz' }]],
+  ['play it on a flute', [{ kind: 'model', change: 'replace', instruction: 'play it on a flute' }]],
   [
     'replace the piano with a violin',
     [{ kind: 'model', change: 'replace', instruction: 'replace the piano with a violin' }],
@@ -95,7 +104,137 @@ const cases: [string, EditStep[]][] = [
   ],
 ];
 
+const model = (change: 'add' | 'replace' | 'remove' | 'style', instruction: string): EditStep => ({
+  ...{ kind: 'model', change, instruction },
+});
+const section = (start: number, end: number | undefined, ...steps: ExactStep[]): EditStep => ({
+  ...{ kind: 'section', start, end, steps },
+});
+const trim = (start: number, end?: number): ExactStep => ({ kind: 'trim', start, end });
+const gain = (decibels: number): ExactStep => ({ kind: 'gain', decibels });
+const tempo = (ratio: number): ExactStep => ({ kind: 'tempo', ratio });
+const pitch = (cents: number): ExactStep => ({ kind: 'pitch', cents });
+const REVERB: ExactStep = { kind: 'reverb', mix: 0.28, seconds: 1.8 };
+const HALF = 20 * Math.log10(0.5);
+
+/** What was read wrongly once, or easily is. */
+const meanings: [string, EditStep[] | 'cannot_do'][] = [
+  // A part of the song.
+  ['make the first 10 seconds louder', [section(0, 10, gain(4))]],
+  ['add reverb to the last 5 seconds', [section(-5, undefined, REVERB)]],
+  ['reverse the last 5 seconds', [section(-5, undefined, { kind: 'reverse' })]],
+  ['only reverse the last 5 seconds', [section(-5, undefined, { kind: 'reverse' })]],
+  ['lower the pitch of the first 5 seconds', [section(0, 5, pitch(-200))]],
+  ['slow down the last 10 seconds by 20 %', [section(-10, undefined, tempo(0.8))]],
+  ['louder after 30 seconds', [section(30, undefined, gain(4))]],
+  ['speed up from 0:10 to 0:20', [section(10, 20, tempo(1.15))]],
+  ['first minute louder', [section(0, 60, gain(4))]],
+  ['remove the vocals from the first 10 seconds', [section(0, 10, { kind: 'fewer-vocals' })]],
+  ['for the last 5 seconds, reverse it', [section(-5, undefined, { kind: 'reverse' })]],
+  [
+    'reverse the first 5 seconds and the last 5 seconds',
+    [section(0, 5, { kind: 'reverse' }), section(-5, undefined, { kind: 'reverse' })],
+  ],
+  ['loop the first 4 seconds 3 times', [trim(0, 4), { kind: 'loop', times: 3 }]],
+  ['loop from 0:10 to 0:20', [trim(10, 20), { kind: 'loop', times: 2 }]],
+  ['repeat the last 4 seconds', [section(-4, undefined, { kind: 'loop', times: 2 })]],
+  ['fade out the last 5 seconds', [{ kind: 'fade', direction: 'out', seconds: 5 }]],
+  ['fade in the first 3 s', [{ kind: 'fade', direction: 'in', seconds: 3 }]],
+  ['fade out at the end', [{ kind: 'fade', direction: 'out', seconds: undefined }]],
+  ['fade out from 0:20 to 0:30', 'cannot_do'],
+  ['add drums to the first 10 seconds', 'cannot_do'],
+  ['make the chorus louder', 'cannot_do'],
+  ['make the 2nd verse louder', 'cannot_do'],
+  ['reverse the second half', 'cannot_do'],
+  ['make the first 10 seconds awesome', 'cannot_do'],
+  // What trims.
+  ['just the first 20 seconds', [trim(0, 20)]],
+  ['the last 10 seconds', [trim(-10)]],
+  ['keep from 0:30 to 1:00', [trim(30, 60)]],
+  ['cut it to the first 30 seconds', [trim(0, 30)]],
+  ['trim the last 3 seconds', [trim(0, -3)]],
+  ['cut 5 seconds from the end', [trim(0, -5)]],
+  ['remove everything after 0:30', [trim(0, 30)]],
+  ['keep everything except the first 5 seconds', [trim(5)]],
+  ['start at 0:10', [trim(10)]],
+  ['between 1 minute and 2 minutes', [trim(60, 120)]],
+  ['10 - 20 s', [trim(10, 20)]],
+  ['keep the first 5 seconds and the last 5 seconds', 'cannot_do'],
+  // Tempo.
+  ['raise the tempo by 20 bpm', [{ kind: 'tempo-by', bpm: 20 }]],
+  ['increase by 30 bpm', [{ kind: 'tempo-by', bpm: 30 }]],
+  ['reduce the tempo by 40 bpm', [{ kind: 'tempo-by', bpm: -40 }]],
+  ['slow it down by 15 bpm', [{ kind: 'tempo-by', bpm: -15 }]],
+  ['+10 bpm', [{ kind: 'tempo-by', bpm: 10 }]],
+  ['reduce the tempo to 90 bpm', [{ kind: 'tempo-to', bpm: 90 }]],
+  ['set the bpm to 90', [{ kind: 'tempo-to', bpm: 90 }]],
+  ['from 120 to 90 bpm', [tempo(0.75)]],
+  ['change the tempo by 10 bpm', 'cannot_do'],
+  ['tempo 80 %', [tempo(0.8)]],
+  ['lower the tempo by 20 %', [tempo(0.8)]],
+  ['speed -20 %', [tempo(0.8)]],
+  ['80 % as fast', [tempo(0.8)]],
+  ['a third faster', [tempo(4 / 3)]],
+  ['slow it down to 2 minutes', [{ kind: 'stretch-to', seconds: 120 }]],
+  ['20 % slower at 0:30', 'cannot_do'],
+  ['reduce the noise', 'cannot_do'],
+  // Ordinals are no semitones.
+  ['2 st up', [pitch(200)]],
+  ['+3st', [pitch(300)]],
+  ['add a 1st violin', [model('add', 'add a 1st violin')]],
+  ['make it sound like 21st century pop', [model('style', 'make it sound like 21st century pop')]],
+  ['1st', 'cannot_do'],
+  // A style and a tempo.
+  ['make a fast punk version', [model('style', 'make a fast punk version')]],
+  ['slow jazz', [model('style', 'slow jazz')]],
+  ['20 % faster jazz version', [model('style', 'jazz version'), tempo(1.2)]],
+  ['turn it into jazz at 90 bpm', [model('style', 'turn it into jazz at 90 bpm')]],
+  ['make this jazz song slower', [tempo(0.85)]],
+  ['louder for the dance floor', [gain(4)]],
+  ['turn it into jazz with reverb', [model('style', 'turn it into jazz'), REVERB]],
+  ['turn it into drum and bass', [model('style', 'turn it into drum and bass')]],
+  ['add a violin an octave higher', [model('add', 'add a violin an octave higher')]],
+  ['add a bass and drums', [model('add', 'add a bass'), model('add', 'add drums')]],
+  // Loudness.
+  ['volume 50 %', [gain(HALF)]],
+  ['at half volume', [gain(HALF)]],
+  ['turn it down to 50 %', [gain(HALF)]],
+  ['turn it down by 50 %', [gain(HALF)]],
+  ['volume +100 %', [gain(-HALF)]],
+  ['50 % louder', [gain(20 * Math.log10(1.5))]],
+  ['twice as loud', [gain(10)]],
+  ['half as loud', [gain(-10)]],
+  ['raise the volume by a third', [gain(20 * Math.log10(4 / 3))]],
+  ['louder bass', [{ kind: 'bass', decibels: 6 }]],
+  ['compress by 3 dB', 'cannot_do'],
+  ['boost 100 Hz by 3 dB', 'cannot_do'],
+  // One instrument alone.
+  ['make the drums louder', 'cannot_do'],
+  ['pitch the vocals up', 'cannot_do'],
+  ['remove everything but the drums', [{ kind: 'part', part: 'percussive' }]],
+  ['remove everything but the vocals', 'cannot_do'],
+  // Two wishes in one breath.
+  ['20 % slower but louder', [tempo(0.8), gain(4)]],
+  ['20 % slower with reverb', [tempo(0.8), REVERB]],
+  ['loop it at half speed', [{ kind: 'loop', times: 2 }, tempo(0.5)]],
+  ['slower without drums', [tempo(0.85), { kind: 'part', part: 'harmonic' }]],
+  ['faster with drums', [tempo(1.15), model('add', 'add drums')]],
+  ['10 % faster, same pitch', [tempo(1.1)]],
+  ['slow reverb', 'cannot_do'],
+  ['faster louder', 'cannot_do'],
+];
+
 describe('parseInstruction', () => {
+  it.each(meanings)('means: %s', (instruction, expected) => {
+    if (expected === 'cannot_do') {
+      expect(() => parseInstruction(instruction)).toThrowError(
+        expect.objectContaining({ code: 'cannot_do' }),
+      );
+    } else {
+      expect(rounded(parseInstruction(instruction))).toEqual(rounded(expected));
+    }
+  });
+
   it.each(cases)('%s', (instruction, expected) => {
     const steps = parseInstruction(instruction);
     expect(steps).toHaveLength(expected.length);

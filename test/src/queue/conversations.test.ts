@@ -34,6 +34,42 @@ describe('a conversation', () => {
     expect(await conversations.lastTrack('room')).toMatchObject({ key: file('a').key });
   });
 
+  it('goes on whatever a result’s file is called', async () => {
+    const long = `${'waltz'.repeat(60)}.mp3`;
+    const request = asked('ann', 'room');
+    await conversations.begin(request);
+    await conversations.end(request, makeResult(request, { files: [{ ...track('b'), name: long }] }));
+    const next = await conversations.lastTrack('room');
+    expect(next).toMatchObject({ key: file('b').key, name: expect.stringMatching(/^waltz.*\.mp3$/) });
+    // What is asked about it can be queued.
+    makeRequest({ files: [next as FileRef] });
+    expect((await conversations.ownedFile('room', file('b').key))?.name).toHaveLength(255);
+  });
+
+  it.each(['{', '{"key":"x"}', JSON.stringify({ ...file('b'), name: 'a'.repeat(256) })])(
+    'takes a track that cannot be read for none (%#)',
+    async (stored) => {
+      const request = asked('ann', 'room', [file('a')]);
+      await conversations.begin(request);
+      const key = `${redis.access.prefix}:conversation:room:track`;
+      await connection.set(key, stored);
+      expect(await conversations.lastTrack('room')).toBeUndefined();
+      expect(await conversations.forgetUser('ann', 'room')).toMatchObject({ requests: 1 });
+      expect(await connection.exists(key)).toBe(0);
+    },
+  );
+
+  it('keeps the first result of a request', async () => {
+    const request = asked('ann', 'room');
+    await conversations.begin(request);
+    const { key, name, mime, bytes } = file('b');
+    const done = makeResult(request, { files: [{ key, name, mime, bytes }] });
+    expect(await conversations.end(request, done)).toEqual(done);
+    const error = { code: 'cancelled' as const, message: 'The job was cancelled.' };
+    expect(await conversations.end(request, { status: 'failed', id: request.id, error })).toEqual(done);
+    expect(await conversations.result(request.id)).toEqual(done);
+  });
+
   it('has its files to itself', async () => {
     await conversations.begin(asked('ann', 'room', [file('a')]));
     expect(await conversations.ownedFile('room', file('a').key)).toMatchObject({ name: 'a.wav' });

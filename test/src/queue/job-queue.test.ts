@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { Job } from 'bullmq';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { MumuError } from '#contracts/errors';
 import type { Request } from '#contracts/request';
 import type { JobHandler } from '#src/queue/consume';
 import type { JobQueue } from '#src/queue/job-queue';
-import type { QueueKind } from '#src/queue/names';
+import { cancelKey, type QueueKind } from '#src/queue/names';
 import type { JobEvent } from '#src/queue/snapshot';
 import { events as eventsOf, QueueRig } from '#test/src/queue/support';
 import { makeRequest, makeResult } from '#test/support/requests';
@@ -167,6 +168,46 @@ describe('cancel', () => {
     const told = events(request.id);
     expect(await elsewhere.cancel(request.id)).toBe('stopping');
     expect((await told).at(-1)).toMatchObject({ result: { status: 'failed', error: { code: 'cancelled' } } });
+  });
+
+  it('at the moment the job finishes leaves its result as it is', async () => {
+    await fresh();
+    const hold = gate();
+    await consume(hold.handle);
+    const request = makeRequest();
+    await queue.submit(request);
+    await hold.started;
+    // The job was found running, and ends before its state is asked for.
+    const getState = Job.prototype.getState;
+    const slow = vi.spyOn(Job.prototype, 'getState').mockImplementationOnce(async function (this: Job) {
+      hold.open();
+      await vi.waitFor(async () => expect(await getState.call(this)).toBe('completed'), { timeout: 20_000 });
+      return getState.call(this);
+    });
+    expect(await queue.cancel(request.id)).toBe('ended');
+    slow.mockRestore();
+    expect(await queue.conversations.result(request.id)).toEqual(makeResult(request));
+    expect(await queue.view(request.id)).toEqual({ state: 'ended', result: makeResult(request) });
+  });
+
+  it('of a job that a worker takes and ends just then leaves its result as it is', async () => {
+    await fresh();
+    const request = makeRequest();
+    await queue.submit(request);
+    // The job was found waiting, and is over before it is taken out; its worker did not see that it was cancelled.
+    const store = rig.redis.connect('producer');
+    const remove = Job.prototype.remove;
+    const slow = vi.spyOn(Job.prototype, 'remove').mockImplementationOnce(async function (this: Job) {
+      await store.del(cancelKey(rig.redis.prefix, request.id));
+      await consume(async (job) => makeResult(job));
+      await vi.waitFor(async () => expect(await this.getState()).toBe('completed'), { timeout: 20_000 });
+      return remove.call(this);
+    });
+    expect(await queue.cancel(request.id)).toBe('ended');
+    slow.mockRestore();
+    store.disconnect();
+    expect(await queue.conversations.result(request.id)).toEqual(makeResult(request));
+    expect(await queue.view(request.id)).toEqual({ state: 'ended', result: makeResult(request) });
   });
 
   it('of an unknown job says so', async () => {

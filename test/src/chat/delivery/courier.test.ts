@@ -209,6 +209,29 @@ describe('what is shown', () => {
 });
 
 describe('the policy', () => {
+  it('goes for the names of new music too: they are made of its caption', async () => {
+    const policy = {
+      ...OPEN_POLICY,
+      checkAnswer: async (text: string) => text.replaceAll('damn', '████'),
+    };
+    const courier = await rig.courier(messenger, { policy });
+    await rig.work(async (request) => {
+      const isBad = request.text.includes('bad');
+      const name = isBad ? 'a-damn-slow-waltz.mp3' : 'a-slow-waltz.mp3';
+      const files = [{ key: 'a'.repeat(64), name, mime: 'audio/mpeg', bytes: 1, seconds: 1 }];
+      return { ...makeResult(request, { files }), caption: isBad ? 'a damn slow waltz' : 'a slow waltz' };
+    });
+    const ask = (text: string) => makeReceipt({ intent: { type: 'line', text } });
+    const [good, bad] = [ask('/generate good'), ask('/generate bad')];
+    for (const receipt of [good, bad]) await courier.receive(receipt, NO_SECRETS);
+    expect((await messenger.end(good.id)).view).toMatchObject({
+      result: { caption: 'a slow waltz', files: [{ name: 'a-slow-waltz.mp3' }] },
+    });
+    expect((await messenger.end(bad.id)).view).toMatchObject({
+      result: { caption: 'a ████ slow waltz', files: [{ name: 'music.mp3', mime: 'audio/mpeg' }] },
+    });
+  });
+
   it('is asked nothing about help, whatever is the matter with it', async () => {
     const no = async () => {
       throw new MumuError('refused', 'No.');
