@@ -21,25 +21,10 @@ from mumu_training.recipe import Recipe, load_recipe
 from mumu_training.runs import TrainingError
 from mumu_training.stage0.music_decoder import build_model
 from mumu_training.start import fitted
+from vocoder_support import BANDS, RATE, VOCODER
 
-RATE, BANDS = 16000, 84
 MINI = Path(__file__).resolve().parents[2] / "models" / "mini"
-WIDE: dict[str, Any] = {
-    "sampling_rate": RATE,
-    "audio_channels": 1,
-    "normalize": False,
-    "hidden_size": BANDS,
-    "num_filters": 16,
-    "num_residual_layers": 1,
-    "upsampling_ratios": [8, 5, 4, 4],
-    "norm_type": "weight_norm",
-    "use_causal_conv": False,
-    "pad_mode": "reflect",
-    "use_conv_shortcut": False,
-    "num_lstm_layers": 2,
-    "codebook_size": 64,
-    "num_quantizers": 2,
-}
+WIDE = VOCODER
 LONG = WIDE | {
     "num_filters": 8,
     "upsampling_ratios": [5, 2, 4, 4, 4],

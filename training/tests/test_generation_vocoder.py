@@ -29,30 +29,13 @@ from mumu_training.recipe import RecipeError, load_recipe
 from mumu_training.stage0.codec import latents_of
 from mumu_training.stage0.codec import run as train_codec
 from mumu_training.start import begin
-
-RATE, HOP, BANDS = 16000, 640, 84
+from vocoder_support import BANDS, HOP, RATE, VOCODER
 
 
 def vocoder() -> EncodecModel:
     """A codec with a vocoder's start; its codebooks are random."""
     torch.manual_seed(3)
-    component = {
-        "sampling_rate": RATE,
-        "audio_channels": 1,
-        "normalize": False,
-        "hidden_size": BANDS,
-        "num_filters": 16,
-        "num_residual_layers": 1,
-        "upsampling_ratios": [8, 5, 4, 4],
-        "norm_type": "weight_norm",
-        "use_causal_conv": False,
-        "pad_mode": "reflect",
-        "use_conv_shortcut": False,
-        "num_lstm_layers": 2,
-        "codebook_size": 64,
-        "num_quantizers": 2,
-    }
-    model = EncodecModel(codec_config(component)).eval()
+    model = EncodecModel(codec_config(VOCODER)).eval()
     start_as_vocoder(model, np.full(BANDS, 0.02))
     freeze_oscillators(model)
     return model

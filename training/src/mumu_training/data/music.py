@@ -34,7 +34,7 @@ from mumu_training.data.manifest import (
     split_of,
 )
 from mumu_training.data.music_captions import full_caption, music_caption, music_captions
-from mumu_training.data.render import Audio, Renderer, mix
+from mumu_training.data.render import Audio, Renderer, mix, wetness_of
 
 __all__ = [
     "SongJob",
@@ -121,10 +121,9 @@ def soundfont_of(seed: int) -> str:
 
 def render_piece(piece: Piece, renderer: Renderer) -> Audio:
     """Audio of a piece, `[samples]` at 24 kHz; its mood decides how wet the room is."""
-    attributes = piece.plan.attributes
-    wetness = {"dreamy": 0.3, "dark": 0.15, "sad": 0.12, "calm": 0.12}.get(attributes.mood, 0.06)
     rng = np.random.default_rng([piece.plan.seed, 3])
-    return mix(renderer.stems(piece.midi, piece.plan.seconds), rng, wetness)
+    stems = renderer.stems(piece.midi, piece.plan.seconds)
+    return mix(stems, rng, wetness_of(piece.plan.attributes.mood))
 
 
 @dataclass(frozen=True)
