@@ -248,13 +248,9 @@ function isAlive(holder: Holder): boolean {
 
 /** Start time of a process in clock ticks since boot (field 22 of /proc/PID/stat); empty where unknown. */
 function startTime(pid: number): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The second field is the name in parentheses and may hold spaces: count from the last one.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-  } catch {
-    return '';
-  }
+  const stat = attemptTo(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  // The second field is the name in parentheses and may hold spaces: count from the last one.
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
 }
 
 /** Where process ids mean the same: one pid namespace of one machine, or container, since it was last started. */

@@ -94,9 +94,16 @@ def require_data(recipe: Recipe, jobs: Iterable[str]) -> None:
     """
     if not (recipe.data / MANIFEST_NAME).is_file():
         return  # the jobs that need data say so, or wait for it
-    for job in (own for name in jobs for own in (f"{name}_adapters", name)):
-        if job in recipe.jobs and not is_done(recipe.run_folder(job)):
-            require_seeds(recipe.data, job, recipe.job(job).options.get("seeds"))
+    wanted = {
+        job: seeds
+        for name in jobs
+        for job in (f"{name}_adapters", name)
+        if job in recipe.jobs
+        and (seeds := recipe.job(job).options.get("seeds")) is not None
+        and not is_done(recipe.run_folder(job))
+    }
+    if wanted:
+        require_seeds(recipe.data, wanted)
 
 
 def _parser() -> argparse.ArgumentParser:

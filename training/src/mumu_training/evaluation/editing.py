@@ -19,8 +19,8 @@ import numpy as np
 from mumu_training.data.edits_sound import stretched
 from mumu_training.data.manifest import MusicRecord
 from mumu_training.evaluation.client import MumuClient, Query
-from mumu_training.evaluation.editing_parts import add_parts, levelled
-from mumu_training.evaluation.music_measures import log_spectral_distance, pitch_shift
+from mumu_training.evaluation.editing_parts import add_parts, distance
+from mumu_training.evaluation.music_measures import pitch_shift
 from mumu_training.evaluation.pieces import Jury, make_piece
 from mumu_training.evaluation.qa import tempo_right
 from mumu_training.evaluation.report import Chart, Outcome, Table, percent
@@ -72,19 +72,20 @@ def measure(edit: Edit, song: MusicRecord, made: Floats, path: Path, jury: Jury)
     true, before = exact(path, edit), read_audio(path)
     wanted = song.attributes.tempo / edit.duration
     heard, right = jury.judge.listen(made), jury.judge.listen(true)
+    cents = pitch_shift(made, true, RATE)
     # Compared at one duration: a stretched song is read against an exactly stretched one.
     return {
         "song": song.id,
         "edit": edit.name,
         "duration_ratio": len(made) / len(before),
         "duration_right": abs(len(made) / len(before) / edit.duration - 1) <= 0.02,
-        "cents": pitch_shift(made, true, RATE),
-        "pitch_right": abs(pitch_shift(made, true, RATE)) <= CENTS_RIGHT,
+        "cents": cents,
+        "pitch_right": abs(cents) <= CENTS_RIGHT,
         "tempo": heard.tempo,
         "tempo_right": tempo_right(heard.tempo, wanted),
         "tempo_right_of_exact": tempo_right(right.tempo, wanted),
-        "distance": log_spectral_distance(levelled(made), levelled(true)),
-        "distance_unedited": log_spectral_distance(levelled(before), levelled(true)),
+        "distance": distance(made, true),
+        "distance_unedited": distance(before, true),
     }
 
 
@@ -111,12 +112,12 @@ def evaluate_editing(
             name: float(np.mean([row[name] for row in own]))
             for name in ("duration_right", "pitch_right", "tempo_right", "tempo_right_of_exact")
         }
-        distance = float(np.mean([row["distance"] for row in own]))
+        edited = float(np.mean([row["distance"] for row in own]))
         unedited = float(np.mean([row["distance_unedited"] for row in own]))
         ends = bootstrap_interval([row["distance"] for row in own])
         results[edit.name] = {
             **shares,
-            "distance": distance,
+            "distance": edited,
             "distance_interval": ends,
             "distance_unedited": unedited,
         }
@@ -126,7 +127,7 @@ def evaluate_editing(
                 percent(shares["duration_right"]),
                 percent(shares["pitch_right"]),
                 f"{percent(shares['tempo_right'])} / {percent(shares['tempo_right_of_exact'])}",
-                f"{distance:.1f} ({ends[0]:.1f} to {ends[1]:.1f})",
+                f"{edited:.1f} ({ends[0]:.1f} to {ends[1]:.1f})",
                 f"{unedited:.1f}",
             ]
         )

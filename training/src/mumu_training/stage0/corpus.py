@@ -19,7 +19,7 @@ from mumu_training.data.manifest import (
     read_manifest,
 )
 from mumu_training.recipe import Recipe
-from mumu_training.stage0.media import DataError
+from mumu_training.stage0.media import DataError, of_seeds
 
 # How often a row talks about each kind of thing.
 SHARES: Mapping[str, float] = {"music": 0.55, "image": 0.15, "video": 0.15, "plain": 0.15}
@@ -94,8 +94,7 @@ class Conversations:
             if share > 0 and (kind == "plain" or self.records[kind])
         ]
         if self.kinds in ([], ["plain"]):
-            which = "" if seeds is None else f" of seed {', '.join(map(str, seeds))}"
-            raise DataError(f"{recipe.data} has no {split} records{which} to talk about")
+            raise DataError(f"{recipe.data} has no {split} records{of_seeds(seeds)} to talk about")
         weights = np.array([shares[kind] for kind in self.kinds])
         self._weights = weights / weights.sum()
         self._shuffle = shuffle_attributes

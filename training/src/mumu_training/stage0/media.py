@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mumu_training.data.manifest import (
+    RECORDS_A_SEED,
     ImageRecord,
     MusicRecord,
     Record,
@@ -60,13 +61,21 @@ def videos(folder: Path, split: str, seeds: Sequence[int] | None = None) -> list
     return [r for r in _of(folder, split, "video", seeds) if isinstance(r, VideoRecord)]
 
 
-def require_seeds(folder: Path, job: str, seeds: Sequence[int] | None) -> None:
-    """Raises DataError when a job is to learn from a seed that the dataset has nothing of."""
-    if seeds is None:
-        return
-    records = read_manifest(folder)
-    for seed in seeds:
-        if not any(made_by(record, [seed]) for record in records):
+def of_seeds(seeds: Sequence[int] | None) -> str:
+    """Which records are meant, in words to follow them; nothing where all are."""
+    return "" if seeds is None else f" of seed {', '.join(map(str, seeds))}"
+
+
+def require_seeds(folder: Path, wanted: Mapping[str, Sequence[int]]) -> None:
+    """Raises DataError when a job is to learn from a seed that the dataset has nothing of.
+
+    `wanted` has the seeds by job.
+    """
+    there = {record.seed // RECORDS_A_SEED for record in read_manifest(folder)}
+    for job, seeds in wanted.items():
+        for seed in seeds:
+            if seed in there:
+                continue
             raise DataError(
                 f"{job} is to learn from seed {seed}, of which {folder} has nothing: make songs and "
                 f"scenes with --seed {seed}, or change the job's option seeds"
@@ -82,6 +91,5 @@ def _of(
         raise DataError(str(error)) from error
     chosen = [r for r in records if r.kind == kind and r.split == split and made_by(r, seeds)]
     if not chosen:
-        which = "" if seeds is None else f" of seed {', '.join(map(str, seeds))}"
-        raise DataError(f"{folder} has no {kind} records{which} in its {split} split")
+        raise DataError(f"{folder} has no {kind} records{of_seeds(seeds)} in its {split} split")
     return chosen
