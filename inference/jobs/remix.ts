@@ -44,6 +44,7 @@ function contextOf(run: JobRun, stack: Stack, attended: Attended): RemixContext 
     note: run.note,
     text: run.text,
     progress: run.stage,
+    pack: stack.manifest,
     songName: song.name,
     isClip: song === clip,
     async decodeSong(wanted = {}) {

@@ -3,6 +3,7 @@ import type { Stage } from '#contracts/progress';
 import type { Request } from '#contracts/request';
 import type { PlanStep } from '#contracts/result';
 import type { DecodedAudio, Sound } from '#inference/media/audio';
+import type { ModelChange } from '#models/checkpoint/metadata';
 
 /** What a remix is asked to do. */
 export type RemixJob = {
@@ -26,6 +27,8 @@ export type RemixContext = {
   /** Part of a stage done, 0 to 1. */
   progress(stage: Stage, fraction: number): void;
 
+  /** The pack that makes new music, and the kinds of change that it was trained to make. */
+  pack: { name: string; changes: readonly ModelChange[] };
   /** Name of the song that is remixed, as the user knows it. */
   songName: string;
   /** Whether the song is the sound of a clip (which then can come back as mp4). */

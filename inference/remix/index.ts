@@ -1,11 +1,13 @@
 /** A remix: the instruction becomes an edit plan, and the plan is carried out. */
+import { MumuError } from '#contracts/errors';
 import { MAX_MUSIC_SECONDS } from '#contracts/request';
 import type { Sound } from '#inference/media/audio';
 import { applyExact } from '#inference/remix/apply';
 import type { RemixContext, RemixJob, RemixOutcome } from '#inference/remix/contract';
 import { remixName } from '#inference/remix/name';
-import { parseInstruction } from '#inference/remix/parse';
+import { parseInstruction, WHAT_CAN_BE_DONE } from '#inference/remix/parse';
 import { describeStep, type EditStep, type ExactStep, type ModelStep, toPlan } from '#inference/remix/plan';
+import type { ModelChange } from '#models/checkpoint/metadata';
 
 /** New material made without a length of its own lasts as long as the song, up to this many seconds. */
 const DEFAULT_MODEL_SECONDS = 20;
@@ -21,6 +23,7 @@ export async function remix(job: RemixJob, context: RemixContext): Promise<Remix
   const wishes = said.filter((step): step is ModelStep => step.kind === 'model');
   const exact = said.filter((step): step is ExactStep => step.kind !== 'model');
   const order: EditStep[] = [...mergeWishes(wishes), ...exact];
+  for (const wish of wishes) refuseUnlearned(wish, context.pack);
   context.text(planText(order));
 
   let sound: Sound;
@@ -59,6 +62,27 @@ export async function remix(job: RemixJob, context: RemixContext): Promise<Remix
     plan: toPlan(order),
     ...(caption ? { caption } : {}),
   };
+}
+
+const CHANGE_WORDS: Record<ModelChange, string> = {
+  add: 'add an instrument',
+  replace: "put one instrument in another's place",
+  remove: 'take an instrument out',
+  style: 'change the style or the mood',
+};
+
+/** @throws {MumuError} cannot_do where the pack was never trained to make this kind of change */
+function refuseUnlearned({ change, instruction }: ModelStep, pack: RemixContext['pack']): void {
+  if (pack.changes.includes(change)) return;
+  const learned = pack.changes.map((one) => CHANGE_WORDS[one]);
+  const can =
+    learned.length > 0
+      ? ` Of new music, it can ${new Intl.ListFormat('en', { type: 'disjunction' }).format(learned)}.`
+      : '';
+  throw new MumuError(
+    'cannot_do',
+    `The pack "${pack.name}" has not learned to ${CHANGE_WORDS[change]} ("${instruction.slice(0, 80)}").${can} ${WHAT_CAN_BE_DONE}`,
+  );
 }
 
 /** Several wishes for new material are one request to the model. */

@@ -15,6 +15,8 @@ export const WHAT_CAN_BE_DONE =
   'only the drums or only the harmony, do most of it to a part alone ("reverse the last 5 seconds"), and make a new ' +
   'version ("turn it into jazz", "replace the piano by a violin").';
 
+const LONG_NUMBER = /\d{20}/;
+
 const KEPT = '(?:pitch|tempo|speed|key|length|volume|loudness)';
 const KEPT_BOTH = `${KEPT}(?:\\s+and\\s+(?:the\\s+)?${KEPT})?`;
 /** Half-sentences that only say what must stay as it is. */
@@ -37,6 +39,14 @@ const KEEPING = new RegExp(
  *   invalid_input for an amount out of range
  */
 export function parseInstruction(instruction: string): EditStep[] {
+  // No amount has as many digits, and looking for amounts in thousands of them takes seconds.
+  const [digits] = LONG_NUMBER.exec(instruction) ?? [];
+  if (digits !== undefined) {
+    throw new MumuError(
+      'cannot_do',
+      `"${digits}..." is no number I can do anything with. ${WHAT_CAN_BE_DONE}`,
+    );
+  }
   const steps: EditStep[] = [];
   let previous = '';
   for (const said of attachAdverbs(splitClauses(instruction.replace(KEEPING, ' ')))) {

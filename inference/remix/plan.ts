@@ -3,6 +3,7 @@
  * `exact` steps are computed on the user's own audio; `model` steps ask the music decoder for new material.
  */
 import type { PlanStep } from '#contracts/result';
+import type { ModelChange } from '#models/checkpoint/metadata';
 
 export type ExactStep =
   /** Speed without pitch: `ratio` 0.8 is 20 % slower. */
@@ -44,7 +45,7 @@ export type ExactStep =
 /** New material: the instruction, as it was said, for the model. */
 export interface ModelStep {
   kind: 'model';
-  change: 'add' | 'replace' | 'remove' | 'style';
+  change: ModelChange;
   instruction: string;
 }
 

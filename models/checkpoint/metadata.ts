@@ -86,6 +86,10 @@ const codecSchema = z.preprocess((raw) => {
   return { ...given.data, target_bandwidths: [((given.data.num_quantizers + 0.5) * bitsPerSecond) / 1000] };
 }, encodecConfigSchema);
 
+/** What can be wished for in a song beyond what is computed on it: new music, made by the model. */
+export const MODEL_CHANGES = ['add', 'replace', 'remove', 'style'] as const;
+export type ModelChange = (typeof MODEL_CHANGES)[number];
+
 export const checkpointSchema = z.object({
   format: z.literal('mumu-checkpoint/1'),
   name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'is no name for a pack'),
@@ -126,6 +130,8 @@ export const checkpointSchema = z.object({
     max_tokens: count.default(512),
   }),
   conditioning: z.enum(['caption', 'projector']).default('caption'),
+  /** Kinds of change that it was trained to make; all of them, as the published models were, where it does not say. */
+  changes: z.array(z.enum(MODEL_CHANGES)).default([...MODEL_CHANGES]),
   licence: z.string(),
   provenance: z.record(z.string(), z.unknown()).default({}),
   training: z.record(z.string(), z.unknown()).default({}),

@@ -49,9 +49,10 @@ function musicFacts({ text_encoder, music_decoder, codec }: Components): PackFac
 export function packFacts(metadata: CheckpointMetadata): PackFacts {
   const { components, tokenizer, prompt, sampling } = metadata;
   const { audio_encoder, image_encoder, video_encoder, language, projector } = components;
-  const { name, variant, version, licence, provenance, training, evaluation, conditioning } = metadata;
+  const { name, variant, version, licence, provenance, training, evaluation, conditioning, changes } =
+    metadata;
   return {
-    ...{ name, variant, version, licence, provenance, training, evaluation, conditioning },
+    ...{ name, variant, version, licence, provenance, training, evaluation, conditioning, changes },
     tokenizer: {
       file: 'tokenizer.json',
       ...{ bos: tokenizer.bos, eos: tokenizer.eos, pad: tokenizer.pad, unk: tokenizer.unk },

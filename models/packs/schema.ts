@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MODEL_CHANGES } from '#models/checkpoint/metadata';
 
 /** Changes when packs built before can no longer be read, or should be built anew by themselves. */
 export const PACK_FORMAT = 'mumu-pack/1';
@@ -64,6 +65,8 @@ export const packManifestSchema = z.object({
   sampling: z.object({ temperature: z.number(), topP: z.number(), maxTokens: count }),
   /** Where the music decoder's condition comes from unless a request says otherwise. */
   conditioning: z.enum(['caption', 'projector']),
+  /** Kinds of change of a song that it was trained to make. */
+  changes: z.array(z.enum(MODEL_CHANGES)).default([...MODEL_CHANGES]),
 
   language: z.object({
     dim: count,

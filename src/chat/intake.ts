@@ -4,6 +4,7 @@ import { chooseFiles } from '#commands/attachments';
 import { checkText } from '#commands/parse';
 import { commandNamed } from '#commands/registry';
 import { type ErrorCode, MumuError, toMumuError } from '#contracts/errors';
+import { fitFileName } from '#contracts/file-name';
 import {
   type FileRef,
   type Request,
@@ -155,12 +156,13 @@ function drawSeed(id: string | undefined): number {
   return id === undefined ? randomInt(2 ** 32) : createHash('sha256').update(id).digest().readUInt32BE(0);
 }
 
+/** Longest name that is shown of a file that came in, in characters. */
+const SHOWN_NAME = 120;
+
 /** The last part of a name, without what would confuse a terminal, a header or a reader. */
 export function cleanFileName(name: string): string {
   const last = name.normalize('NFC').split(/[/\\]/).at(-1) ?? '';
   const clean = last.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '').trim();
   if (clean === '' || clean === '.' || clean === '..') return 'file';
-  if (clean.length <= 120) return clean;
-  const ending = /\.[^.]{1,8}$/.exec(clean)?.[0] ?? '';
-  return `${clean.slice(0, 120 - ending.length)}${ending}`;
+  return fitFileName(clean, SHOWN_NAME);
 }

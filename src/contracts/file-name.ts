@@ -24,12 +24,15 @@ export function cutText(text: string, most: { characters: number; bytes: number 
   return whole === '' ? take(text.slice(0, 2 * most.characters)) : whole;
 }
 
-/** A file name that every file system and every contract takes: what is too long loses the end before its ending. */
-export function fitFileName(name: string): string {
-  const most = { characters: MAX_FILE_NAME, bytes: MAX_FILE_NAME };
+/**
+ * A file name that every file system and every contract takes: what is too long loses the end before its ending.
+ * `characters`: where fewer are to be shown.
+ */
+export function fitFileName(name: string, characters: number = MAX_FILE_NAME): string {
+  const most = { characters, bytes: MAX_FILE_NAME };
   if (name.length <= most.characters && bytesOf(name) <= most.bytes) return name;
   const ending = /\.[A-Za-z0-9]{1,8}$/.exec(name)?.[0] ?? '';
-  const room = MAX_FILE_NAME - ending.length;
   const stem = name.slice(0, name.length - ending.length);
-  return cutText(stem, { characters: room, bytes: room }).trimEnd() + ending;
+  const room = { characters: characters - ending.length, bytes: MAX_FILE_NAME - ending.length };
+  return cutText(stem, room).trimEnd() + ending;
 }

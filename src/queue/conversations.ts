@@ -40,7 +40,7 @@ const storedRequestSchema = z.object({
 
 const ownedFileSchema = z.object({
   /** Fit for a request that names the file again, whatever was stored. */
-  name: z.string().transform(fitFileName),
+  name: z.string().transform((name) => fitFileName(name)),
   mime: z.string(),
   /** The user who brought it into the conversation, or for whom it was made. */
   by: z.string().optional(),

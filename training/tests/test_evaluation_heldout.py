@@ -15,6 +15,7 @@ import pytest
 
 from mumu_training.data.composer import PERCUSSION, compose
 from mumu_training.data.composer_plan import make_plan
+from mumu_training.data.edits import PairJob, make_pair
 from mumu_training.data.manifest import (
     ImageRecord,
     MusicRecord,
@@ -71,6 +72,25 @@ def test_a_tune_is_known_again_in_another_key_tempo_and_instrument() -> None:
     assert varied(midi) != midi
     assert score_fingerprint(varied(midi)) == score_fingerprint(midi)
     assert score_fingerprint(compose(12, 8.0).midi) != score_fingerprint(midi)
+
+
+@pytest.mark.skipif(not (SOUNDFONT_FOLDER / "TimGM6mb.sf2").is_file(), reason="no soundfont")
+def test_the_tunes_of_pairs_are_known(tmp_path: Path) -> None:
+    pairs, songs = tmp_path / "pairs", tmp_path / "songs"
+    pairs.mkdir()
+    job = PairJob(str(pairs), 5, 3, 4.0, str(SOUNDFONT_FOLDER))
+    pair = make_pair(job)
+    append_records(pairs, [pair])
+    song = make_song(SongJob(str(songs), 5, 3, 4.0, str(SOUNDFONT_FOLDER)))
+    assert song_fingerprint(pair.source_song()) == song_fingerprint(song)
+    font = tmp_path / "other.sf2"
+    font.touch()
+    with pytest.raises(ValueError, match="Seed 5 made a training set"):
+        make_held_out(tmp_path / "out", [pairs], 1, 0, 0, soundfont=font, seed=5)
+    known, seen = Known(), Fingerprints(tmp_path / "marks.json")
+    seen.learn(known, [pair.source_song()], pairs)
+    numbers = list(islice(new_songs(known.music, 5, 4, 4.0), 4))
+    assert numbers == [0, 1, 2, 4]
 
 
 def test_different_compositions_differ() -> None:

@@ -260,6 +260,30 @@ def test_changed_instruments_are_compared_with_the_true_edit(jury: Jury, tmp_pat
     assert alone.tables[0].rows[0][-1] == "-"
 
 
+def test_what_a_pack_never_learned_is_counted(jury: Jury) -> None:
+    songs = drummed_songs(1)
+
+    class Modest(Lazy):
+        code = "cannot_do"
+
+        def ask(self, command: str, text: str = "", *given: Any, **named: Any) -> Answer:
+            if text.startswith("Delete"):
+                raise RequestFailed("I never learned that.", self.code)
+            return super().ask(command, text, *given, **named)
+
+    outcome = Outcome("modest", "", {})
+    add_parts(outcome, Modest(), jury, songs)
+    assert list(outcome.results["parts"]) == ["add", "replace"]
+    assert outcome.results["refused"] == {"delete": 1}
+    assert outcome.notes == [
+        "Refused 1 times: delete an instrument, the first as follows. I never learned that."
+    ]
+    broken = Modest()
+    broken.code = "internal"
+    with pytest.raises(RequestFailed, match="never learned"):
+        add_parts(Outcome("broken", "", {}), broken, jury, songs)
+
+
 def test_an_answer_without_music_is_said(jury: Jury, tmp_path: Path) -> None:
     class Refuser(Maker):
         def ask(self, *given: Any, **named: Any) -> Answer:

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { cutText, fitFileName } from '#contracts/file-name';
 import { remixName } from '#inference/remix/name';
+import { cleanFileName } from '#src/chat/intake';
 
 describe('the name of a remix', () => {
   it.each([
@@ -49,6 +50,14 @@ describe('a file name', () => {
     const cut = fitFileName(`${'ж'.repeat(200)}.flac`);
     expect(cut).toBe(`${'ж'.repeat(125)}.flac`);
     expect(Buffer.byteLength(cut)).toBe(255);
+  });
+
+  it('that came in is short to read, in any script, and keeps its ending', () => {
+    expect(cleanFileName(`../a/${'a'.repeat(300)}.wav`)).toBe(`${'a'.repeat(116)}.wav`);
+    const wide = cleanFileName(`${'🎵'.repeat(150)}.mp3`);
+    expect(wide).toBe(`${'🎵'.repeat(58)}.mp3`);
+    expect(Buffer.byteLength(cleanFileName(`${'語'.repeat(150)}.mp3`))).toBeLessThanOrEqual(255);
+    expect(cleanFileName('\u202Egnp.mp3')).toBe('gnp.mp3');
   });
 
   it('is cut between two letters', () => {

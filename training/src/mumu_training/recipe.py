@@ -7,9 +7,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
+
+CHANGES: Final[tuple[str, ...]] = ("add", "replace", "remove", "style")
+"""Kinds of change of a song that a model can be trained to make (MODEL_CHANGES in models/checkpoint)."""
 
 
 class RecipeError(ValueError):
@@ -92,8 +95,17 @@ class Recipe:
     sha256: str = ""
     """Of what the recipe says, whatever its comments and order."""
 
+    changes: tuple[str, ...] = CHANGES
+    """Kinds of change of a song that its conversations teach; mumu refuses the others."""
+
     notes: str = ""
     """What a reader of the checkpoint should know about how it came about."""
+
+    def __post_init__(self) -> None:
+        if unknown := set(self.changes) - set(CHANGES):
+            raise RecipeError(
+                f"changes has {', '.join(sorted(unknown))}; it can have {', '.join(CHANGES)}"
+            )
 
     def component(self, name: str) -> dict[str, Any]:
         """Dimensions of one component; raises RecipeError when the recipe has none."""
@@ -159,6 +171,7 @@ def load_recipe(path: Path) -> Recipe:
             conditioning=raw.get("conditioning", "caption"),
             licence=raw.get("licence", "MIT"),
             notes=" ".join(str(raw.get("notes", "")).split()),
+            changes=tuple(raw.get("changes", CHANGES)),
             fsdp=raw.get("fsdp"),
             sha256=digest,
             order=tuple(raw.get("order", ("stage1", "stage2", "stage3"))),

@@ -1,8 +1,9 @@
 """Conversations about the generated world: what people type and what mumu should answer.
 
-`examples(record, rng)` gives turns about one record of the dataset; `plain_examples(rng, n)` gives
-turns that need no file. Answers end where the answer ends: the trainer appends the audio tokens
-where `makes_music` is true, and the end of sequence everywhere.
+`examples(record, rng)` gives turns about one record of the dataset, `edit_example(record, rng)` one
+about a pair of songs; `plain_examples(rng, n)` gives turns that need no file. Answers end where the
+answer ends: the trainer appends the audio tokens where `makes_music` is true, and the end of
+sequence everywhere.
 """
 
 from __future__ import annotations
@@ -10,8 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mumu_training.data.chance import Chance, likely, weighted
-from mumu_training.data.manifest import ImageRecord, MusicRecord, Record, VideoRecord
+from mumu_training.data.chance import Chance, likely, pick, weighted
+from mumu_training.data.manifest import (
+    EditRecord,
+    ImageRecord,
+    MusicRecord,
+    Record,
+    VideoRecord,
+)
+from mumu_training.data.music_words import music_answer
 from mumu_training.data.talk_audio import (
     FACTS,
     Turn,
@@ -70,6 +78,18 @@ def examples(record: Record, rng: Chance, n: int | None = None) -> list[Example]
     """
     makers = _song_makers(record) if isinstance(record, MusicRecord) else _scene_makers(record)
     return _draw(makers, rng, n)
+
+
+def edit_example(record: EditRecord, rng: Chance) -> Example:
+    """A pair's change in one of its wordings, and the caption of the song that it becomes."""
+    return Example(
+        pick(rng, record.instructions),
+        music_answer(record.caption),
+        audio=record.source_path,
+        makes_music=True,
+        music_caption=record.caption,
+        kind=f"change:{record.operation}",
+    )
 
 
 def plain_examples(rng: Chance, n: int) -> list[Example]:

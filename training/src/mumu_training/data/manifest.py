@@ -122,6 +122,20 @@ class EditRecord:
     source_caption: str
     kind: Literal["edit"] = "edit"
 
+    def source_song(self) -> MusicRecord:
+        """The song before the change, as a record of its own (`<id>-source`)."""
+        return MusicRecord(
+            id=f"{self.id}-source",
+            split=self.split,
+            composition=self.composition,
+            path=self.source_path,
+            seconds=self.source_seconds,
+            seed=self.seed,
+            soundfont=self.soundfont,
+            attributes=self.source_attributes,
+            captions=[self.source_caption],
+        )
+
 
 Record = MusicRecord | ImageRecord | VideoRecord
 """What is heard or seen by itself; a pair of songs is an EditRecord."""
@@ -129,7 +143,7 @@ AnyRecord = TypeVar("AnyRecord", bound=MusicRecord | ImageRecord | VideoRecord |
 Built = TypeVar("Built")
 
 
-def made_by(record: Record, seeds: Sequence[int] | None) -> bool:
+def made_by(record: Record | EditRecord, seeds: Sequence[int] | None) -> bool:
     """Whether a record was made with one of these seeds of the generators (None: any)."""
     return seeds is None or record.seed // RECORDS_A_SEED in seeds
 

@@ -17,6 +17,11 @@ import requests
 class RequestFailed(Exception):
     """The server answered a request with an error; the message is the server's sentence."""
 
+    def __init__(self, message: str, code: str | None = None) -> None:
+        """`code` is the server's (docs/http.md), None where the answer was none of its errors."""
+        super().__init__(message)
+        self.code = code
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -109,7 +114,7 @@ class MumuClient:
         )
         body = response.json()
         if not response.ok:
-            raise RequestFailed(body["error"]["message"])
+            raise RequestFailed(body["error"]["message"], body["error"]["code"])
         return self._await(body["id"], conversation)
 
     def _await(self, job: str, conversation: str) -> Answer:
@@ -123,7 +128,7 @@ class MumuClient:
                 elif line.startswith("data: ") and name in ("result", "error"):
                     data = json.loads(line[6:])
                     if name == "error":
-                        raise RequestFailed(data["message"])
+                        raise RequestFailed(data["message"], data["code"])
                     return Answer(
                         data["text"],
                         data["files"],

@@ -26,7 +26,7 @@ from mumu_training.data.edits_words import plain_instruction
 from mumu_training.data.manifest import MusicRecord, Operation
 from mumu_training.data.music import SOUNDFONT_FOLDER
 from mumu_training.data.render import Renderer
-from mumu_training.evaluation.client import MumuClient, Query
+from mumu_training.evaluation.client import MumuClient, Query, RequestFailed
 from mumu_training.evaluation.heldout import HELD_OUT_SOUNDFONT
 from mumu_training.evaluation.music_measures import log_spectral_distance
 from mumu_training.evaluation.pieces import Jury, make_piece
@@ -143,15 +143,25 @@ def add_parts(
 ) -> None:
     """Ask for an instrument more, one less and another one in every song; extend the outcome.
 
-    Songs whose soundfont is not installed cannot be played part by part: a note counts them.
+    Songs whose soundfont is not installed cannot be played part by part: a note counts them, and
+    the wishes that were refused.
     """
     asked: list[tuple[Case, Floats, dict[str, Any]]] = []
+    refused: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory() as name:
         for case in cases(songs):
             path = Path(name) / f"{case.song.id}-{case.edit.operation}.flac"
             soundfile.write(path, case.before, RATE, subtype="PCM_16")
             wish = plain_instruction(case.edit)
-            piece = make_piece(client, Query("remix", wish, [path], {"seed": 1, "format": "wav"}))
+            query = Query("remix", wish, [path], {"seed": 1, "format": "wav"})
+            try:
+                piece = make_piece(client, query)
+            except RequestFailed as error:
+                # A pack refuses what it was never trained to do: an answer, though nothing to measure.
+                if error.code != "cannot_do":
+                    raise
+                refused.setdefault(case.edit.operation, []).append(str(error))
+                continue
             row = measure_part(case, piece.audio, piece.answer.text, jury)
             asked.append((case, piece.audio, row))
             report(f"{len(asked)} instruments changed, {case.song.id}: {wish}")
@@ -165,9 +175,14 @@ def add_parts(
             f"Add, delete and replace are not measured on {missing} of {len(songs)} songs: "
             "their soundfont is not installed."
         )
+    outcome.notes += [
+        f"Refused {len(said)} times: {kind} an instrument, the first as follows. {said[0]}"
+        for kind, said in refused.items()
+    ]
     rows = [row for _, _, row in asked]
     outcome.rows += rows
     outcome.results["parts"] = _results(rows)
+    outcome.results["refused"] = {kind: len(said) for kind, said in refused.items()}
     if rows:
         _present(outcome)
 

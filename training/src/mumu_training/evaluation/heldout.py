@@ -24,6 +24,7 @@ from mumu_training.data.manifest import (
     VideoRecord,
     append_records,
     made_by,
+    read_edits,
     read_manifest,
 )
 from mumu_training.data.music import SOUNDFONTS, SongJob, make_song, song_id, song_seed
@@ -149,6 +150,11 @@ def _rewrite(out: Path, dropped: Sequence[Record]) -> None:
         (out / record.path).unlink(missing_ok=True)
 
 
+def _learnt_from(folder: Path) -> list[Record]:
+    """All records of a training set; of pairs the song before the change, as the tune stays."""
+    return [*read_manifest(folder), *(pair.source_song() for pair in read_edits(folder))]
+
+
 def make_held_out(
     out: Path,
     against: list[Path],
@@ -182,12 +188,13 @@ def make_held_out(
         )
     if soundfont.name in SOUNDFONTS:
         raise ValueError(f"{soundfont.name} plays training songs: evaluation needs another.")
-    seeds = {r.seed // RECORDS_A_SEED for folder in against for r in read_manifest(folder)}
+    trained = {folder: _learnt_from(folder) for folder in against}
+    seeds = {r.seed // RECORDS_A_SEED for records in trained.values() for r in records}
     if seed in seeds:
         raise ValueError(f"Seed {seed} made a training set: evaluation needs another.")
     known, fingerprints = Known(), Fingerprints(out / _FINGERPRINTS)
-    for folder in against:
-        fingerprints.learn(known, read_manifest(folder), folder, report)
+    for folder, records in trained.items():
+        fingerprints.learn(known, records, folder, report)
     kept = [record for record in _keep(out, known, fingerprints, report) if made_by(record, [seed])]
     there = {record.id for record in kept}
 

@@ -8,21 +8,30 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mumu_training.data import vocabulary
-from mumu_training.data.conversations import Example, examples, plain_examples
+from mumu_training.data.conversations import Example, edit_example, examples, plain_examples
 from mumu_training.data.manifest import (
+    EditRecord,
     ImageRecord,
     MusicAttributes,
     MusicRecord,
     Record,
     VideoRecord,
     made_by,
+    read_edits,
     read_manifest,
 )
 from mumu_training.recipe import Recipe
 from mumu_training.stage0.media import DataError, of_seeds
 
-# How often a row talks about each kind of thing.
-SHARES: Mapping[str, float] = {"music": 0.55, "image": 0.15, "video": 0.15, "plain": 0.15}
+SHARES: Mapping[str, float] = {
+    "music": 0.55,
+    "image": 0.15,
+    "video": 0.15,
+    "plain": 0.15,
+    "edit": 0.1,
+}
+"""How often a row talks about each kind of thing: `edit` is a pair of songs before and after a
+change, `plain` nothing. Kinds that the dataset has none of are left out, the others keep their ratio."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +97,15 @@ class Conversations:
         for record in read_manifest(recipe.data):
             if record.split == split and made_by(record, seeds):
                 self.records[record.kind].append(record)
+        self.pairs: list[EditRecord] = []
+        if shares.get("edit", 0) > 0:
+            pairs = read_edits(recipe.data, split)  # type: ignore[arg-type]
+            self.pairs = [pair for pair in pairs if made_by(pair, seeds)]
         self.kinds = [
             kind
             for kind, share in shares.items()
-            if share > 0 and (kind == "plain" or self.records[kind])
+            if share > 0
+            and (kind == "plain" or (self.pairs if kind == "edit" else self.records[kind]))
         ]
         if self.kinds in ([], ["plain"]):
             raise DataError(f"{recipe.data} has no {split} records{of_seeds(seeds)} to talk about")
@@ -105,11 +119,17 @@ class Conversations:
             record = replace(record, attributes=shuffled_attributes(record.attributes, rng))
         return record
 
+    def _pair(self, rng: np.random.Generator) -> EditRecord:
+        return self.pairs[int(rng.integers(len(self.pairs)))]
+
     def draw(self, rng: np.random.Generator) -> Row:
         """One random row."""
         kind = self.kinds[int(rng.choice(len(self.kinds), p=self._weights))]
         if kind == "plain":
             return row_of(plain_examples(rng, 1)[0], None)
+        if kind == "edit":
+            pair = self._pair(rng)
+            return row_of(edit_example(pair, rng), pair.source_song())
         record = self._record(kind, rng)
         return row_of(examples(record, rng, 1)[0], record)
 
@@ -130,7 +150,11 @@ class Conversations:
 
     def captions(self, rng: np.random.Generator) -> list[str]:
         """The captions of a random record."""
-        record = self._record(str(rng.choice([k for k in self.kinds if k != "plain"])), rng)
+        kind = str(rng.choice([k for k in self.kinds if k != "plain"]))
+        if kind == "edit":
+            pair = self._pair(rng)
+            return [pair.source_caption, pair.caption]
+        record = self._record(kind, rng)
         return record.captions if isinstance(record, MusicRecord) else [record.caption]
 
 

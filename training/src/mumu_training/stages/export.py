@@ -82,6 +82,7 @@ def metadata(recipe: Recipe) -> dict[str, Any]:
         "prompt": dict(recipe.prompt),
         "sampling": dict(recipe.sampling),
         "conditioning": recipe.conditioning,
+        "changes": list(recipe.changes),
         "licence": recipe.licence,
         "provenance": {
             "data": "music rendered from generated scores, and drawn scenes; nothing else",

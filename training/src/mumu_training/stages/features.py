@@ -20,7 +20,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mumu_training.data.manifest import ImageRecord, MusicRecord, Record, VideoRecord, read_manifest
+from mumu_training.data.manifest import (
+    ImageRecord,
+    MusicRecord,
+    Record,
+    VideoRecord,
+    read_edits,
+    read_manifest,
+)
 from mumu_training.distributed import main_first, team
 from mumu_training.models.audio_encoder import hidden_states
 from mumu_training.models.image_encoder import image_states, pixels_to_tensor
@@ -133,8 +140,16 @@ class Features:
         return self.image.get(record) if record.kind == "image" else self.video.get(record)
 
 
+def learnt_from(recipe: Recipe) -> list[Record]:
+    """Everything the stages hear or see: the train and valid records there are, and the songs before
+    a change of such pairs."""
+    records = [record for record in read_manifest(recipe.data) if record.split != "test"]
+    pairs = [pair for pair in read_edits(recipe.data) if pair.split != "test"]
+    return [*records, *(pair.source_song() for pair in pairs)]
+
+
 def cache_size(recipe: Recipe) -> int:
-    """Bytes of disk that the states of all train and valid records there are take."""
+    """Bytes of disk that the states of everything the stages learn from take."""
     audio, image, video = (
         recipe.component(f"{name}_encoder") for name in ("audio", "image", "video")
     )
@@ -145,9 +160,7 @@ def cache_size(recipe: Recipe) -> int:
     tubes = (video["num_frames"] // times) * (video["image_size"] // high)
     tubes *= video["image_size"] // wide
     states = 0.0
-    for record in read_manifest(recipe.data):
-        if record.split == "test":
-            continue
+    for record in learnt_from(recipe):
         if isinstance(record, MusicRecord):
             states += depth * record.seconds * rate * audio["hidden_size"]
         elif isinstance(record, ImageRecord):
@@ -158,10 +171,10 @@ def cache_size(recipe: Recipe) -> int:
 
 
 def run(recipe: Recipe, resume: bool = True) -> None:
-    """Fill the caches for the train and valid records there are (stages fill what is missing)."""
+    """Fill the caches for what the stages learn from (they fill what is missing)."""
     del resume  # what is there already is kept as long as its encoder is the same
     features = Features(recipe)
-    records = [record for record in read_manifest(recipe.data) if record.split != "test"]
+    records = learnt_from(recipe)
     for number, record in enumerate(records, start=1):
         features.of(record)
         if number % 500 == 0:

@@ -31,7 +31,7 @@ from mumu_training.stages.losses import answer_loss, audio_positions, condition_
 from mumu_training.text import EOS, IGNORED
 
 JOB = "stage2"
-_SHARES = {"music": 0.5, "image": 0.15, "video": 0.15, "plain": 0.2}
+_SHARES = {"music": 0.5, "image": 0.15, "video": 0.15, "plain": 0.2, "edit": 0.1}
 
 
 def projected(

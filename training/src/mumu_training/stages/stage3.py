@@ -38,6 +38,7 @@ from mumu_training.stages.losses import answer_loss, audio_token_regulariser, co
 from mumu_training.stages.stage2 import projected
 
 JOB = "stage3"
+_SHARES = {"music": 0.6, "image": 0.13, "video": 0.13, "plain": 0.14, "edit": 0.1}
 
 
 def run(recipe: Recipe, resume: bool = True) -> None:
@@ -60,7 +61,7 @@ def run(recipe: Recipe, resume: bool = True) -> None:
         mumu.output_projector.requires_grad_(encoder is not None)
         train_token_rows(mumu, audio_ids)
         print(f"{JOB}: {count_trainable(mumu)} weights train (of token matrices nine rows)")
-    shares = options.get("shares", {"music": 0.6, "image": 0.13, "video": 0.13, "plain": 0.14})
+    shares = options.get("shares", _SHARES)
     conversations = Conversations(recipe, "train", shares=shares, seeds=options.get("seeds"))
     unseen = Conversations(recipe, "valid", shares=shares)
     heard = [r for r in unseen.records["music"] if isinstance(r, MusicRecord)]
