@@ -30,7 +30,7 @@ import {
   snapshotSchema,
 } from '#src/queue/snapshot';
 import { JobWatcher, type Sight } from '#src/queue/watch';
-import { requireTaker, type WorkerInfo, WorkerRegistry } from '#src/queue/workers';
+import { type Offer, requireTaker, type WorkerInfo, WorkerRegistry } from '#src/queue/workers';
 import { type RedisAccess, redisFailure } from '#src/redis/access';
 
 /** Who takes jobs is read again at most this often, milliseconds. */
@@ -59,7 +59,7 @@ export class JobQueue {
   private readonly registry: WorkerRegistry;
   private readonly aside: SetAsideList;
   private readonly pack: string;
-  private known: { workers: WorkerInfo[]; until: number } = { workers: [], until: 0 };
+  private known: { workers: Offer[]; until: number } = { workers: [], until: 0 };
 
   constructor(
     private readonly redis: RedisAccess,
@@ -296,7 +296,7 @@ export class JobQueue {
     const now = Date.now();
     // Nobody is soon somebody: that is looked at again at once.
     const isFresh = now < this.known.until && this.known.workers.length > 0;
-    if (!isFresh) this.known = { workers: await this.registry.alive(), until: now + WORKERS_AGE };
+    if (!isFresh) this.known = { workers: await this.registry.offers(), until: now + WORKERS_AGE };
     try {
       requireTaker(options, this.known.workers, this.pack);
     } catch (error) {

@@ -46,6 +46,7 @@ interface Rate {
 export class Limits {
   private readonly open: OpenJobs;
   private readonly rates: Rate[] = [];
+  private readonly musicSeconds = new WeakMap<Request, number>();
 
   constructor(
     redis: Redis,
@@ -166,7 +167,10 @@ export class Limits {
 
   private pointsOf(rate: Rate, request: Request): number {
     if (rate.what === 'jobs') return 1;
-    return Math.ceil(musicSecondsOf(request, this.settings.isExactRemix));
+    // An instruction is read once, however many limits ask for it.
+    const known = this.musicSeconds.get(request) ?? musicSecondsOf(request, this.settings.isExactRemix);
+    this.musicSeconds.set(request, known);
+    return Math.ceil(known);
   }
 }
 

@@ -7,6 +7,9 @@ import type { Logger } from '#src/log';
 /** A worker that has not been heard of for so long is taken for dead, milliseconds; it is heard of thrice as often. */
 const SILENCE = 15_000;
 
+/** What no worker offered in so long is offered by none, milliseconds. */
+const OFFER_KEEP = 30 * 24 * 3600 * 1000;
+
 const workerSchema = z.object({
   id: z.string(),
   host: z.string(),
@@ -17,8 +20,11 @@ const workerSchema = z.object({
   /** Milliseconds since 1970. */
   startedAt: z.number(),
 });
+/** What decides whether a worker takes a job. */
+export type Offer = z.infer<typeof offerSchema>;
 /** A worker as it announces itself. */
 export type WorkerInfo = z.infer<typeof workerSchema>;
+const offerSchema = workerSchema.pick({ packs: true, device: true });
 
 /** Who takes jobs at the moment, in Redis: one key per worker, which runs out when its worker is silent. */
 export class WorkerRegistry {
@@ -34,11 +40,14 @@ export class WorkerRegistry {
    */
   async announce(info: WorkerInfo, log: Logger, silence = SILENCE): Promise<() => Promise<void>> {
     const value = JSON.stringify(info);
+    const { packs, device } = info;
+    const offer = JSON.stringify({ packs, ...(device === undefined ? {} : { device }) } satisfies Offer);
     const say = async () => {
       await this.redis
         .multi()
         .set(this.key(info.id), value, 'PX', Math.ceil(silence))
         .sadd(this.setKey(), info.id)
+        .zadd(this.offersKey(), Date.now(), offer)
         .exec();
     };
     await say();
@@ -64,6 +73,25 @@ export class WorkerRegistry {
     });
   }
 
+  /**
+   * What workers offer, or offered not long ago: between two workers (at a start, while they are replaced) what none
+   * of them ever took is refused all the same.
+   */
+  async offers(): Promise<Offer[]> {
+    const alive = await this.alive();
+    if (alive.length > 0) return alive;
+    const key = this.offersKey();
+    await this.redis.zremrangebyscore(key, '-inf', Date.now() - OFFER_KEEP);
+    return (await this.redis.zrange(key, '0', '-1')).flatMap((text) => {
+      const parsed = offerSchema.safeParse(JSON.parse(text));
+      return parsed.success ? [parsed.data] : [];
+    });
+  }
+
+  private offersKey(): string {
+    return `${this.prefix}:offers`;
+  }
+
   private key(id: string): string {
     return `${this.prefix}:worker:${id}`;
   }
@@ -74,13 +102,13 @@ export class WorkerRegistry {
 }
 
 /**
- * Refuses what none of these workers would ever take. Without any worker everything may wait for one; so may a
- * request that names no pack, for the worker of the default one.
+ * Refuses what none of these workers would ever take. Where there never was a worker everything may wait for one; so
+ * may a request that names no pack, for the worker of the default one.
  * @throws MumuError not_found naming the packs there are; cannot_do naming the devices
  */
 export function requireTaker(
   options: Request['options'],
-  workers: readonly WorkerInfo[],
+  workers: readonly Offer[],
   defaultPack: string,
 ): void {
   const { pack = defaultPack, device } = options;

@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { redisFailure } from '#src/redis/access';
+import { startTestRedis, type TestRedis } from '#test/support/redis';
 
 describe('failures of Redis', () => {
   it('say whether the same may be tried again soon', () => {
@@ -8,6 +9,7 @@ describe('failures of Redis', () => {
       'Connection is closed.',
       'LOADING Redis is loading the dataset in memory',
       'READONLY You can’t write against a read only replica.',
+      'Command timed out',
     ];
     expect(away.map((message) => redisFailure(new Error(message)).code)).toEqual(
       away.map(() => 'unavailable'),
@@ -16,5 +18,42 @@ describe('failures of Redis', () => {
       'disk_full',
     );
     expect(redisFailure(new Error('WRONGTYPE Operation against a key')).code).toBe('internal');
+  });
+});
+
+describe('a Redis that is there', () => {
+  let redis: TestRedis;
+  beforeEach(async () => {
+    redis = await startTestRedis();
+  });
+  afterEach(() => redis.close());
+
+  it('but says nothing counts as away for people, not for workers', { timeout: 30_000 }, async () => {
+    const [people, worker] = [redis.access.connect('producer'), redis.access.connect('worker')];
+    await worker.set('song', 'waltz');
+    const pid = Number(/^process_id:(\d+)/m.exec(await people.info('server'))?.[1]);
+    process.kill(pid, 'SIGSTOP');
+    const waiting = worker.get('song');
+    try {
+      await expect(
+        people.get('song').catch((error) => Promise.reject(redisFailure(error))),
+      ).rejects.toMatchObject({ code: 'unavailable' });
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    expect(await waiting).toBe('waltz');
+    expect(await people.get('song')).toBe('waltz');
+  });
+
+  it('but is full says so, in a transaction too', async () => {
+    const connection = redis.access.connect('producer');
+    await connection.config('SET', 'maxmemory', '1');
+    const failure = (work: Promise<unknown>) =>
+      work.then(
+        () => undefined,
+        (error) => redisFailure(error).code,
+      );
+    expect(await failure(connection.set('song', 'waltz'))).toBe('disk_full');
+    expect(await failure(connection.multi().set('song', 'waltz').get('song').exec())).toBe('disk_full');
   });
 });
