@@ -21,6 +21,7 @@ from mumu_training.data.composer_patterns import (
     STEPS_A_BEAT,
 )
 from mumu_training.data.composer_plan import STYLES, make_plan
+from mumu_training.data.dataset import EXAMPLE_SEED, HELD_OUT_SEED
 from mumu_training.data.manifest import (
     MusicRecord,
     append_records,
@@ -29,7 +30,7 @@ from mumu_training.data.manifest import (
     record_from_json,
     split_of,
 )
-from mumu_training.data.music import EXAMPLE_SEED, main, song_seed
+from mumu_training.data.music import main, song_seed
 from mumu_training.data.music_captions import full_caption, music_caption, music_captions
 from mumu_training.data.theory import key_pitch_class, parse_chord, scale_notes, voice_chord
 
@@ -249,6 +250,8 @@ def test_bad_arguments_get_one_sentence(tmp_path: Path, capsys: pytest.CaptureFi
     for arguments, message in [
         (["--out", str(tmp_path), "--soundfonts", str(tmp_path)], "No soundfont"),
         (["--out", str(tmp_path), "--seed", str(EXAMPLE_SEED)], "kept for the examples"),
+        (["--out", str(tmp_path), "--seed", str(HELD_OUT_SEED)], "kept for the evaluation set"),
+        (["--out", str(tmp_path), "--count", "0"], "--count and --workers are at least 1"),
         ([], "say where to write"),
     ]:
         with pytest.raises(SystemExit) as exit_status:

@@ -16,8 +16,9 @@ from mumu_training.data.augment import (
     through_lower_rate,
 )
 from mumu_training.data.composer import compose
+from mumu_training.data.dataset import SOUNDFONT_FOLDER, SOUNDFONTS
 from mumu_training.data.manifest import read_music
-from mumu_training.data.music import SOUNDFONT_FOLDER, SOUNDFONTS, main, render_piece
+from mumu_training.data.music import main, render_piece
 from mumu_training.data.render import SAMPLE_RATE, Renderer, balance, loudness
 
 pytestmark = pytest.mark.skipif(

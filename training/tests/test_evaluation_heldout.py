@@ -15,6 +15,7 @@ import pytest
 
 from mumu_training.data.composer import PERCUSSION, compose
 from mumu_training.data.composer_plan import make_plan
+from mumu_training.data.dataset import SOUNDFONT_FOLDER
 from mumu_training.data.edits import PairJob, make_pair
 from mumu_training.data.manifest import (
     ImageRecord,
@@ -23,7 +24,7 @@ from mumu_training.data.manifest import (
     append_records,
     read_manifest,
 )
-from mumu_training.data.music import SOUNDFONT_FOLDER, SongJob, generate, make_song
+from mumu_training.data.music import SongJob, generate, make_song
 from mumu_training.data.scenes import draw_dataset
 from mumu_training.evaluation import fingerprints as marking
 from mumu_training.evaluation import heldout

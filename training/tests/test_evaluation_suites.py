@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from mumu_training.__main__ import main as training
 from mumu_training.data.composer_plan import make_plan
+from mumu_training.data.dataset import SOUNDFONT_FOLDER
 from mumu_training.data.manifest import ImageRecord, MusicRecord
-from mumu_training.data.music import SOUNDFONT_FOLDER
 from mumu_training.data.music_captions import full_caption
 from mumu_training.evaluation.__main__ import SUITES, main, parser
 from mumu_training.evaluation.client import Answer, MumuClient, RequestFailed

@@ -12,19 +12,23 @@ soundfonts, FluidSynth and ffmpeg are.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
 import shutil
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import soundfile
 
 from mumu_training.data.composer import compose
+from mumu_training.data.dataset import (
+    add_options,
+    make_all,
+    order_of,
+    refuse_kept,
+    require_soundfonts,
+)
 from mumu_training.data.edits_plan import SongEdit, attributes_of, choose_edit
 from mumu_training.data.edits_sound import Band, Pcm, at_one_level, mixed, stretched
 from mumu_training.data.edits_words import full_words, instructions
@@ -32,26 +36,11 @@ from mumu_training.data.manifest import (
     MANIFEST_NAME,
     SAMPLE_RATE,
     EditRecord,
-    append_records,
     read_edits,
     split_of,
 )
-from mumu_training.data.music import (
-    EXAMPLE_SEED,
-    SOUNDFONT_FOLDER,
-    SOUNDFONTS,
-    song_id,
-    song_seed,
-    soundfont_of,
-)
+from mumu_training.data.music import song_id, song_seed, soundfont_of
 from mumu_training.data.render import Renderer
-
-KEPT_SEEDS: Final[dict[int, str]] = {
-    EXAMPLE_SEED: "the examples",
-    777: "evaluation",
-    888: "the judge of evaluation",
-}
-"""Seeds that no pair may be made from: what is trained on must not be what is tested."""
 
 
 def edit_id(seed: int, number: int) -> str:
@@ -173,31 +162,21 @@ def generate(
         ValueError: the seed is kept for something else, or the folder has pairs and `resume` is false.
         FileNotFoundError: a soundfont, or ffmpeg, is missing.
     """
-    if seed in KEPT_SEEDS:
-        raise ValueError(f"Seed {seed} is kept for {KEPT_SEEDS[seed]}; choose another.")
-    for name in SOUNDFONTS:
-        if not (soundfonts / name).is_file():
-            raise FileNotFoundError(f"No soundfont {name} in {soundfonts}; see --soundfonts.")
+    refuse_kept(seed)
+    require_soundfonts(soundfonts)
     if shutil.which("ffmpeg") is None:
         raise FileNotFoundError("ffmpeg is needed to stretch music: install it.")
     done = _done(out)
     if done and not resume:
         raise ValueError(f"{out} already has {len(done)} pairs: add --resume to continue.")
-    out.mkdir(parents=True, exist_ok=True)
     jobs = [
         PairJob(str(out), seed, number, seconds, str(soundfonts))
         for number in range(count)
         if edit_id(seed, number) not in done
     ]
-    started, made = time.monotonic(), 0
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        for record in pool.imap_unordered(make_pair, jobs, chunksize=1):
-            append_records(out, [record])
-            made += 1
-            if made % 50 == 0 or made == len(jobs):
-                pace = made / (time.monotonic() - started)
-                print(f"{made}/{len(jobs)} pairs, {pace:.1f} a second", flush=True)
-    return made
+    return make_all(
+        out, jobs, make_pair, workers, "pairs", lambda pair: pair.source_seconds + pair.seconds
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -208,27 +187,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--out", type=Path, required=True, help="dataset folder to fill")
-    parser.add_argument("--count", type=int, default=1000, help="pairs in all (default 1000)")
-    parser.add_argument("--seconds", type=float, default=12.0, help="mean length of a song before")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the dataset (default 1)")
-    parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
-    parser.add_argument("--resume", action="store_true", help="continue in a folder with pairs")
-    parser.add_argument("--soundfonts", type=Path, default=SOUNDFONT_FOLDER)
-    options = parser.parse_args(argv)
-    if options.count < 1 or options.workers < 1 or options.seed < 0 or options.seconds < 2:
-        parser.error(
-            "--count and --workers are at least 1, --seed at least 0, --seconds at least 2"
-        )
+    add_options(parser, "pairs", 1000)
+    order = order_of(parser, parser.parse_args(argv))
     try:
-        generate(
-            options.out,
-            options.count,
-            options.seconds,
-            options.seed,
-            options.workers,
-            options.soundfonts,
-            options.resume,
-        )
+        generate(**order)
     except (ValueError, FileNotFoundError, RuntimeError) as error:
         parser.exit(2, f"{error}\n")
     return 0

@@ -11,10 +11,8 @@ FluidSynth's dither, the same sound).
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
 import subprocess
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +22,20 @@ import numpy as np
 import soundfile
 
 from mumu_training.data.composer import Piece, compose
+from mumu_training.data.dataset import (
+    EXAMPLE_SEED,
+    SOUNDFONTS,
+    add_options,
+    make_all,
+    order_of,
+    refuse_kept,
+    require_soundfonts,
+)
 from mumu_training.data.manifest import (
     MANIFEST_NAME,
     RECORDS_A_SEED,
     SAMPLE_RATE,
     MusicRecord,
-    append_records,
     read_music,
     split_of,
 )
@@ -46,11 +52,6 @@ __all__ = [
     "song_seed",
 ]
 
-SOUNDFONT_FOLDER: Final[Path] = Path("/usr/share/sounds/sf2")
-SOUNDFONTS: Final[dict[str, float]] = {"FluidR3_GM.sf2": 0.75, "TimGM6mb.sf2": 0.25}
-"""Soundfonts by file name, and the share of the songs each plays."""
-EXAMPLE_SEED: Final[int] = 9999
-"""Seed kept for the examples that are shipped: the dataset may not use it."""
 EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "waltz-violin-slow": {
         "style": "waltz",
@@ -183,36 +184,22 @@ def generate(
         How many songs were made.
 
     Raises:
-        ValueError: the seed is the examples', or the folder has songs and `resume` is false.
+        ValueError: the seed is kept for something else, or the folder has songs and `resume` is false.
         FileNotFoundError: a soundfont is missing.
     """
-    if seed == EXAMPLE_SEED:
-        raise ValueError(f"Seed {EXAMPLE_SEED} is kept for the examples; choose another.")
-    for name in SOUNDFONTS:
-        if not (soundfonts / name).is_file():
-            raise FileNotFoundError(f"No soundfont {name} in {soundfonts}; see --soundfonts.")
+    refuse_kept(seed)
+    require_soundfonts(soundfonts)
     done: set[str] = set()
     if (out / MANIFEST_NAME).is_file():
         done = {record.id for record in read_music(out)}
         if done and not resume:
             raise ValueError(f"{out} already has {len(done)} songs: add --resume to continue.")
-    out.mkdir(parents=True, exist_ok=True)
     jobs = [
         SongJob(str(out), seed, number, seconds, str(soundfonts))
         for number in range(count)
         if song_id(seed, number) not in done
     ]
-    started, made, audible = time.monotonic(), 0, 0.0
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(workers) as pool:
-        for record in pool.imap_unordered(make_song, jobs, chunksize=1):
-            append_records(out, [record])
-            made += 1
-            audible += record.seconds
-            if made % 50 == 0 or made == len(jobs):
-                pace = audible / (time.monotonic() - started)
-                print(f"{made}/{len(jobs)} songs, {pace:.1f} times real time", flush=True)
-    return made
+    return make_all(out, jobs, make_song, workers, "songs", lambda record: record.seconds)
 
 
 def make_examples(out: Path, soundfonts: Path, seconds: float = 20.0) -> list[Path]:
@@ -240,27 +227,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line of the generator; returns the exit status."""
     parser = argparse.ArgumentParser(prog="mumu_training.data.music", description=__doc__)
     parser.add_argument("--out", type=Path, help="dataset folder to fill")
-    parser.add_argument("--count", type=int, default=3000, help="compositions in all")
-    parser.add_argument("--seconds", type=float, default=12.0, help="mean length of a song")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the dataset")
-    parser.add_argument("--workers", type=int, default=2, help="processes")
-    parser.add_argument("--resume", action="store_true", help="continue in a folder with songs")
-    parser.add_argument("--soundfonts", type=Path, default=SOUNDFONT_FOLDER)
+    add_options(parser, "songs", 3000)
     parser.add_argument("--examples", type=Path, metavar="DIR", help="render the examples instead")
     options = parser.parse_args(argv)
     try:
         if options.examples:
             make_examples(options.examples, options.soundfonts)
         elif options.out:
-            generate(
-                options.out,
-                options.count,
-                options.seconds,
-                options.seed,
-                options.workers,
-                options.soundfonts,
-                options.resume,
-            )
+            generate(**order_of(parser, options))
         else:
             parser.error("say where to write: --out DIR or --examples DIR")
     except (ValueError, FileNotFoundError) as error:

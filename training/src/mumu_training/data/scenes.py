@@ -23,6 +23,7 @@ import numpy as np
 from mumu_training.data import scene_vocabulary as words
 from mumu_training.data.chance import Chance, likely, pick, weighted
 from mumu_training.data.clips import clip_frames, write_clip
+from mumu_training.data.dataset import refuse_kept
 from mumu_training.data.manifest import (
     RECORDS_A_SEED,
     ImageRecord,
@@ -131,7 +132,9 @@ def draw_dataset(
 
     Raises:
         FileExistsError: the folder has some of these scenes already and `resume` is false.
+        ValueError: the seed is kept for something that nothing may be trained on.
     """
+    refuse_kept(seed)
     jobs = [Job(str(folder), n, seed * RECORDS_A_SEED + n, False) for n in range(images)]
     jobs += [Job(str(folder), n, seed * RECORDS_A_SEED + n, True) for n in range(clips)]
     known: set[str] = set()
@@ -192,7 +195,7 @@ def main(arguments: list[str] | None = None) -> int:
             options.resume,
         ):
             print(f"{done} of {total} scenes", flush=True)
-    except FileExistsError as error:
+    except (FileExistsError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
     return 0

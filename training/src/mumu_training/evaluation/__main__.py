@@ -22,12 +22,13 @@ from typing import TypeVar
 import requests
 
 from mumu_training.checkpoint import CheckpointError
+from mumu_training.data.dataset import HELD_OUT_SEED
 from mumu_training.data.manifest import ImageRecord, VideoRecord, read_manifest, read_music
 from mumu_training.evaluation.caption import evaluate_caption
 from mumu_training.evaluation.client import MumuClient, RequestFailed
 from mumu_training.evaluation.editing import evaluate_editing
 from mumu_training.evaluation.embedding import judge_embedding, load_embedding
-from mumu_training.evaluation.heldout import HELD_OUT_SEED, HELD_OUT_SOUNDFONT, make_held_out
+from mumu_training.evaluation.heldout import HELD_OUT_SOUNDFONT, make_held_out
 from mumu_training.evaluation.pieces import Jury
 from mumu_training.evaluation.qa import evaluate_qa
 from mumu_training.evaluation.report import Outcome, write

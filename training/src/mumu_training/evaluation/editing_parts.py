@@ -19,12 +19,12 @@ import numpy as np
 import soundfile
 
 from mumu_training.data.composer import Piece, compose
+from mumu_training.data.dataset import SOUNDFONT_FOLDER
 from mumu_training.data.edits import render_edit
 from mumu_training.data.edits_plan import SongEdit, attributes_of, choose_edit, possible_edits
 from mumu_training.data.edits_sound import Band
 from mumu_training.data.edits_words import plain_instruction
 from mumu_training.data.manifest import MusicRecord, Operation
-from mumu_training.data.music import SOUNDFONT_FOLDER
 from mumu_training.data.render import Renderer
 from mumu_training.evaluation.client import MumuClient, Query, RequestFailed
 from mumu_training.evaluation.heldout import HELD_OUT_SOUNDFONT

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from mumu_training.data.clips import write_clip
 from mumu_training.data.composer import compose
+from mumu_training.data.dataset import HELD_OUT_SEED, SOUNDFONTS
 from mumu_training.data.manifest import (
     MANIFEST_NAME,
     RECORDS_A_SEED,
@@ -27,7 +28,7 @@ from mumu_training.data.manifest import (
     read_edits,
     read_manifest,
 )
-from mumu_training.data.music import SOUNDFONTS, SongJob, make_song, song_id, song_seed
+from mumu_training.data.music import SongJob, make_song, song_id, song_seed
 from mumu_training.data.scenes import Job, draw_scene
 from mumu_training.evaluation.fingerprints import (
     Fingerprints,
@@ -39,7 +40,6 @@ from mumu_training.evaluation.fingerprints import (
     score_fingerprint,
 )
 
-HELD_OUT_SEED = 777
 HELD_OUT_SOUNDFONT = Path("/usr/share/sounds/sf3/MuseScore_General_Full.sf3")
 """Debian's musescore-general-soundfont. Some of its recordings are Fluid's, edited anew
 (docs/evaluation.md); OPL-3_FM_128M.sf2 (opl3-soundfont) shares none."""

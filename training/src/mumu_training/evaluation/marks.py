@@ -12,7 +12,7 @@ from mumu_training.evaluation.music_measures import frechet_distance
 from mumu_training.evaluation.pieces import Heard
 from mumu_training.evaluation.qa import tempo_right
 from mumu_training.evaluation.report import Table, interval, percent
-from mumu_training.evaluation.statistics import bootstrap_interval, ratio_interval
+from mumu_training.evaluation.statistics import bootstrap_interval, ratio_interval, swap_partners
 
 Wish = Mapping[str, Any]
 MOOD_CHANCE = {"mood in pairs": 0.5}
@@ -140,6 +140,23 @@ def mood_ordered(first: Heard, second: Heard, moods: tuple[str, str]) -> float:
     ours = first.tags.moods[one] - first.tags.moods[other]
     theirs = second.tags.moods[one] - second.tags.moods[other]
     return 0.5 if ours == theirs else float(ours > theirs)
+
+
+def compare_moods(
+    made: Sequence[tuple[Heard, Heard]],
+    true: Sequence[tuple[Heard, Heard]],
+    wanted: Sequence[tuple[str, str]],
+) -> dict[str, dict[str, Any]]:
+    """How often pairs of pieces are ordered by their moods as wanted, beside true renderings and
+    beside the pair made for other moods."""
+    partners = swap_partners(wanted, list(zip(*wanted, strict=True)))
+
+    def ordered(pairs: Sequence[tuple[Heard, Heard]]) -> dict[str, list[float]]:
+        both = zip(pairs, wanted, strict=True)
+        return {"mood in pairs": [mood_ordered(*pair, moods) for pair, moods in both]}
+
+    swapped = ordered([made[partner] for partner in partners])
+    return compare_marks(ordered(made), ordered(true), swapped, MOOD_CHANCE)
 
 
 def spectral_table(made: Sequence[Heard], true: Sequence[Heard]) -> tuple[Table, dict[str, Any]]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mumu_training.data.composer import compose
-from mumu_training.data.music import SOUNDFONT_FOLDER, render_piece
+from mumu_training.data.dataset import SOUNDFONT_FOLDER, TRUE_SEED
+from mumu_training.data.music import render_piece, song_seed
 from mumu_training.data.render import Renderer
 from mumu_training.evaluation.client import Answer, MumuClient, Query, RequestFailed
 from mumu_training.evaluation.embedding import Embed
@@ -17,9 +18,6 @@ from mumu_training.evaluation.music_measures import beat_tempo, level, onset_rat
 from mumu_training.evaluation.statistics import FloatArray
 from mumu_training.judge.features import RATE, Floats, extract, read_audio
 from mumu_training.judge.tagger import Tagger, Tags
-
-TRUE_SEED = 666_000_000
-"""Compositions of the true renderings count from here: no dataset's seed."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ class TrueRenderings:
     def make(self, wish: Mapping[str, Any], number: int) -> Floats:
         """A composition with the attributes wished for, `[samples]` at 24 kHz."""
         fixed = {**wish, "seconds": self.seconds}
-        return render_piece(compose(TRUE_SEED + number, fixed=fixed), self.renderer)
+        return render_piece(compose(song_seed(TRUE_SEED, number), fixed=fixed), self.renderer)
 
 
 @dataclass(frozen=True)

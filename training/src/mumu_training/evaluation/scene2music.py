@@ -18,14 +18,13 @@ from mumu_training.data.manifest import ImageRecord, VideoRecord
 from mumu_training.data.vocabulary import tempo_word
 from mumu_training.evaluation.client import MumuClient, Query
 from mumu_training.evaluation.marks import (
-    MOOD_CHANCE,
     chances,
     compare_marks,
+    compare_moods,
     distance_note,
     distances,
     marks,
     marks_table,
-    mood_ordered,
     spectral_table,
 )
 from mumu_training.evaluation.pieces import Heard, Jury, TrueRenderings, make_pieces
@@ -87,18 +86,6 @@ def mood_partners(wishes: Sequence[dict[str, Any]], seed: int = 0) -> list[tuple
     return pairs
 
 
-def _ordered(
-    heard: Sequence[Heard],
-    wanted: Sequence[tuple[str, str]],
-    pairs: Sequence[tuple[int, int]],
-) -> dict[str, list[float]]:
-    ordered = [
-        mood_ordered(heard[first], heard[second], moods)
-        for (first, second), moods in zip(pairs, wanted, strict=True)
-    ]
-    return {"mood in pairs": ordered}
-
-
 def evaluate_scenes(
     client: MumuClient,
     jury: Jury,
@@ -135,12 +122,10 @@ def evaluate_scenes(
     marked = compare_marks(marks(heard, wishes), marks(true, wishes), swapped, chances(wishes))
     pairs = mood_partners(wishes)
     wanted = [(wishes[first]["mood"], wishes[second]["mood"]) for first, second in pairs]
-    others = [pairs[i] for i in swap_partners(wanted, list(zip(*wanted, strict=True)))]
-    moods = compare_marks(
-        _ordered(heard, wanted, pairs),
-        _ordered(true, wanted, pairs),
-        _ordered(heard, wanted, others),
-        MOOD_CHANCE,
+    moods = compare_moods(
+        [(heard[first], heard[second]) for first, second in pairs],
+        [(true[first], true[second]) for first, second in pairs],
+        wanted,
     )
     words = said_results(captions, wishes, partners)
     looks, spectra = spectral_table(heard, true)

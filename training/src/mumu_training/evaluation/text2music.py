@@ -18,9 +18,9 @@ import numpy as np
 from mumu_training.data.vocabulary import MOODS
 from mumu_training.evaluation.client import MumuClient, Query
 from mumu_training.evaluation.marks import (
-    MOOD_CHANCE,
     chances,
     compare_marks,
+    compare_moods,
     distance_note,
     distances,
     marks,
@@ -156,40 +156,32 @@ def _fast_and_slow(maker: Maker, jury: Jury, pairs: int) -> tuple[dict[str, Any]
 def _moods(
     maker: Maker, jury: Jury, truth: TrueRenderings, pairs: int
 ) -> tuple[dict[str, dict[str, Any]], list[Any]]:
-    ours: list[float] = []
-    theirs: list[float] = []
     rows: list[Any] = []
-    both: list[list[Heard]] = []
+    ours: list[tuple[Heard, Heard]] = []
+    theirs: list[tuple[Heard, Heard]] = []
     asked = mood_wishes(pairs)
     for number, pair in enumerate(asked):
         moods = (pair[0]["mood"], pair[1]["mood"])
         pieces = maker.make([wish_prompt(wish) for wish in pair], [500 + number] * 2)
-        heard = [jury.hear(piece.audio) for piece in pieces]
+        first, second = (jury.hear(piece.audio) for piece in pieces)
+        ours.append((first, second))
         # Different compositions on purpose: as a listener would compare two songs.
         true = [jury.hear(truth.make(w, 5000 + 2 * number + i)) for i, w in enumerate(pair)]
-        ours.append(mood_ordered(heard[0], heard[1], moods))
-        both.append(heard)
-        theirs.append(mood_ordered(true[0], true[1], moods))
+        theirs.append((true[0], true[1]))
         rows.append(
             {
                 "moods": moods,
-                "ordered": ours[-1],
-                "true_ordered": theirs[-1],
+                "ordered": mood_ordered(*ours[-1], moods),
+                "true_ordered": mood_ordered(*theirs[-1], moods),
                 "prompts": [wish_prompt(wish) for wish in pair],
                 "captions": [piece.answer.caption for piece in pieces],
-                "heard": [one.row() for one in heard],
+                "heard": [one.row() for one in ours[-1]],
             }
         )
         if (number + 1) % 5 == 0:
             maker.report(f"{number + 1}/{pairs} pairs of moods")
     wanted = [(first["mood"], second["mood"]) for first, second in asked]
-    partners = swap_partners(wanted, list(zip(*wanted, strict=True)))
-    swapped = [
-        mood_ordered(both[partner][0], both[partner][1], moods)
-        for partner, moods in zip(partners, wanted, strict=True)
-    ]
-    name = "mood in pairs"
-    return compare_marks({name: ours}, {name: theirs}, {name: swapped}, MOOD_CHANCE), rows
+    return compare_moods(ours, theirs, wanted), rows
 
 
 def _seeds(maker: Maker, count: int) -> dict[str, Any]:

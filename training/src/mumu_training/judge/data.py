@@ -18,13 +18,13 @@ import numpy as np
 
 from mumu_training.data.augment import augment
 from mumu_training.data.composer import compose
+from mumu_training.data.dataset import JUDGE_SEED, SOUNDFONTS
 from mumu_training.data.manifest import MusicAttributes
-from mumu_training.data.music import SOUNDFONTS, render_piece, song_seed
+from mumu_training.data.music import render_piece, song_seed
 from mumu_training.data.render import Renderer
 from mumu_training.judge.features import RATE, Features, extract
 from mumu_training.judge.resynthesis import resynthesise
 
-JUDGE_SEED = 888
 JUDGE_SOUNDFONTS: dict[str, float] = {
     "sf3/MuseScore_General_Full.sf3": 0.55,
     "sf2/sf_GMbank.sf2": 0.3,
