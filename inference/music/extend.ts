@@ -4,6 +4,7 @@ import type { Codec } from '#inference/music/codec';
 import { type ComposeOptions, composeContinuation } from '#inference/music/compose';
 import type { MusicDecoder } from '#inference/music/decoder';
 import { CONTEXT_SHARE } from '#inference/music/windows';
+import { limit } from '#inference/remix/dsp/basic';
 
 /** The song fades into its continuation over this long. */
 const CROSSFADE_SECONDS = 0.15;
@@ -39,11 +40,19 @@ export async function extendSong(
   const continuation = mixTo(back.samples, song.samples.length).map((one) =>
     fitLength(one, contextLength + added),
   );
-  return join(song, continuation, contextLength, added);
+  return joinContinuation(song, continuation, contextLength, added);
 }
 
-/** `continuation` begins `contextLength` samples before the song's end. */
-function join(song: Sound, continuation: Float32Array[], contextLength: number, added: number): Sound {
+/**
+ * The song and its continuation, `[channels][samples]`, which begins `contextLength` samples before the song's end and
+ * lasts `added` samples beyond it: level matched, faded over, and nowhere above the song's own peaks.
+ */
+export function joinContinuation(
+  song: Sound,
+  continuation: readonly Float32Array[],
+  contextLength: number,
+  added: number,
+): Sound {
   const { sampleRate } = song;
   const length = song.samples[0]?.length ?? 0;
   const rendered = rmsOf(continuation.map((one) => one.subarray(0, contextLength)));
@@ -52,6 +61,10 @@ function join(song: Sound, continuation: Float32Array[], contextLength: number, 
   // The song itself is never turned down for what follows it.
   const gain = Math.min(wanted, HIGHEST_PEAK / Math.max(1e-6, peakOf(continuation)));
   const overlap = Math.min(contextLength, Math.round(CROSSFADE_SECONDS * sampleRate));
+  const likeness = correlation(
+    song.samples.map((one) => one.subarray(length - overlap)),
+    continuation.map((one) => one.subarray(contextLength - overlap, contextLength)),
+  );
   const samples = song.samples.map((one, channel) => {
     const out = new Float32Array(length + added);
     out.set(one);
@@ -63,15 +76,35 @@ function join(song: Sound, continuation: Float32Array[], contextLength: number, 
         out[at] = fresh;
         continue;
       }
-      // Equal power: both are the same music, but not the same waveform.
+      // Equal power, as far as the waveforms differ: what they have in common adds up by itself.
       const angle = ((i + 0.5) / overlap) * (Math.PI / 2);
-      out[at] = (one[at] ?? 0) * Math.cos(angle) + fresh * Math.sin(angle);
+      const [old, fading] = [Math.cos(angle), Math.sin(angle)];
+      const power = Math.sqrt(1 + 2 * likeness * old * fading);
+      out[at] = ((one[at] ?? 0) * old + fresh * fading) / power;
     }
     return out;
   });
-  const joined = { samples, sampleRate };
+  // Two waves may still meet at their peaks; nothing but such a place is above what the song has.
+  const ceiling = Math.max(HIGHEST_PEAK, peakOf(song.samples));
+  const joined = { samples: limit(samples, sampleRate, ceiling), sampleRate };
   fadeEnds(joined, 0, 0.25);
   return joined;
+}
+
+/** How far two sounds are the same waveform: 0 (not at all, or against each other) to 1. */
+function correlation(first: readonly Float32Array[], second: readonly Float32Array[]): number {
+  let both = 0;
+  let ours = 0;
+  let theirs = 0;
+  for (const [channel, one] of first.entries()) {
+    for (const [i, value] of one.entries()) {
+      const other = second[channel]?.[i] ?? 0;
+      both += value * other;
+      ours += value * value;
+      theirs += other * other;
+    }
+  }
+  return ours > 0 && theirs > 0 ? Math.max(0, both / Math.sqrt(ours * theirs)) : 0;
 }
 
 /** Mono to several channels by copying, several to mono by their mean. */

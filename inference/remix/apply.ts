@@ -9,6 +9,11 @@ import { harmonicPercussive, removeCentre } from '#inference/remix/dsp/separate'
 import { estimateTempo } from '#inference/remix/dsp/tempo';
 import { describeStep, type ExactStep } from '#inference/remix/plan';
 
+/** Less sound than this is nothing to hear, and nothing to repeat, seconds. */
+const SHORTEST = 0.05;
+/** Loudness by EBU R128 is measured over this long at least, seconds. */
+const LOUDNESS_BLOCK = 0.4;
+
 export interface ApplyOptions {
   signal?: AbortSignal | undefined;
   /** Part of all steps done, 0 to 1. */
@@ -27,7 +32,8 @@ const withSamples = (sound: Sound, samples: Float32Array[]): Sound => ({
 /**
  * Applies the steps in order and holds the peaks of the result under full scale.
  * A tempo and a pitch step in a row are one pass of the stretcher, which sounds better than two.
- * @throws {MumuError} invalid_input when a step does not fit the sound (a cut past its end), too_large when the
+ * @throws {MumuError} invalid_input when a step does not fit the sound (a cut past its end) or leaves next to nothing
+ *   of it, too_large when the
  *   result would last longer than ten minutes, cannot_do (no beat to take the tempo from, vocals in mono),
  *   missing_dependency, cancelled
  */
@@ -37,6 +43,7 @@ export async function applyExact(
   options: ApplyOptions = {},
 ): Promise<Sound> {
   const done = await applySteps(sound, steps, options);
+  if (secondsOf(done) < Math.min(SHORTEST, secondsOf(sound))) throw tooShort();
   options.onProgress?.(1);
   return withSamples(done, limit(done.samples, done.sampleRate));
 }
@@ -57,7 +64,7 @@ async function applySteps(sound: Sound, steps: readonly ExactStep[], options: Ap
       current = await stretch(current, next.ratio, step.cents, options.signal);
       index++;
     } else {
-      current = await applyOne(current, step, report, options.signal);
+      current = await applyOne(current, step, report, options);
     }
     if (secondsOf(current) > MEDIA_LIMITS.audioSeconds + 11) {
       throw new MumuError(
@@ -136,7 +143,7 @@ async function applyOne(
   sound: Sound,
   step: ExactStep,
   report: (fraction: number) => void,
-  signal: AbortSignal | undefined,
+  { signal, onNote }: ApplyOptions,
 ): Promise<Sound> {
   const { samples, sampleRate } = sound;
   switch (step.kind) {
@@ -165,16 +172,23 @@ async function applyOne(
     case 'reverse':
       return withSamples(sound, reverse(samples));
     case 'loop':
+      if (secondsOf(sound) < SHORTEST) throw tooShort();
       refuseLong(secondsOf(sound) * step.times);
       return withSamples(sound, loopTo(samples, lengthOf(sound) * step.times, sampleRate));
     case 'loop-to':
+      if (secondsOf(sound) < SHORTEST || step.seconds < SHORTEST) throw tooShort();
       refuseLong(step.seconds);
       return withSamples(sound, loopTo(samples, Math.round(step.seconds * sampleRate), sampleRate));
     case 'gain':
       return amplify(sound, step.decibels);
     case 'loudness': {
-      const { integrated } = await measureLoudness(sound, signal);
-      if (!Number.isFinite(integrated)) return sound;
+      const least = Math.ceil(2 * LOUDNESS_BLOCK * sampleRate);
+      const heard = lengthOf(sound) < least ? withSamples(sound, loopTo(samples, least, sampleRate)) : sound;
+      const { integrated } = await measureLoudness(heard, signal);
+      if (!Number.isFinite(integrated)) {
+        onNote?.('It is silent there, so its loudness stays as it is.');
+        return sound;
+      }
       return amplify(sound, step.lufs - integrated);
     }
     case 'bass':
@@ -262,6 +276,13 @@ function refuseLong(seconds: number): void {
   throw new MumuError(
     'too_large',
     `The result would last ${sayDuration(seconds)}; at most ${sayDuration(MEDIA_LIMITS.audioSeconds)} can be made.`,
+  );
+}
+
+function tooShort(): MumuError {
+  return new MumuError(
+    'invalid_input',
+    `That leaves less than ${SHORTEST} s of sound, which is nothing to hear: name a longer stretch.`,
   );
 }
 

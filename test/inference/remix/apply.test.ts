@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Sound } from '#inference/media/audio';
 import { measureLoudness } from '#inference/media/loudness';
 import { applyExact } from '#inference/remix/apply';
+import { join, loopTo } from '#inference/remix/dsp/basic';
 import { estimateTempo } from '#inference/remix/dsp/tempo';
 import { parseInstruction } from '#inference/remix/parse';
 import type { ExactStep } from '#inference/remix/plan';
@@ -257,6 +258,43 @@ describe('exact edits', () => {
     await expect(edit(sound, 'loop it 100 times')).resolves.toBeDefined();
     await expect(edit(stereo(tone(440, 60)), 'loop it 50 times')).rejects.toThrow(/at most 10 minutes/);
     await expect(edit(stereo(new Float32Array(5 * RATE)), 'to 90 bpm')).rejects.toThrow(/No steady beat/);
+  });
+
+  it('leaves something to hear, or says so', async () => {
+    const sound = stereo(tone(440, 5));
+    for (const wish of [
+      'keep the first 0.01 ms, then loop it until 1:00',
+      'keep the first 1 ms and loop it until it lasts 10 minutes',
+      'keep the first 0.01 ms',
+      'loop it until 0:00',
+    ])
+      await expect(edit(sound, wish), wish).rejects.toThrow(/less than 0.05 s of sound|is not in it/);
+    // A sound that was as short as that before may stay so.
+    expect(length(await edit(stereo(tone(440, 0.02)), 'reverse it'))).toBe(Math.round(0.02 * RATE));
+  });
+
+  it('repeats with seams that join as those of any two pieces do', () => {
+    const [one] = stereo(tone(440, 0.3)).samples as [Float32Array];
+    for (const size of [5000, one.length, 2 * one.length, 30_000, 50_000]) {
+      const pieces = Array.from({ length: Math.ceil(size / one.length) }, (_, i) => [
+        one.slice(0, Math.min(one.length, size - i * one.length)),
+      ]);
+      expect(loopTo([one], size, RATE)).toEqual(join(pieces, RATE));
+    }
+    expect(loopTo([new Float32Array()], 1000, RATE)).toEqual([new Float32Array()]);
+  });
+
+  it('sets the loudness of a moment, and says where there is none', async () => {
+    const moment = await edit(stereo(tone(1000, 0.3, 0.05)), 'normalise to -20 LUFS');
+    const { integrated } = await measureLoudness(
+      { samples: loopTo(moment.samples, RATE, RATE), sampleRate: RATE },
+      undefined,
+    );
+    expect(Math.abs(integrated + 20)).toBeLessThan(0.5);
+    const notes: string[] = [];
+    const silence = stereo(new Float32Array(RATE));
+    await applyExact(silence, [{ kind: 'loudness', lufs: -14 }], { onNote: (note) => notes.push(note) });
+    expect(notes).toEqual(['It is silent there, so its loudness stays as it is.']);
   });
 
   it('stops when it is cancelled', async () => {
