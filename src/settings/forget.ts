@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { MumuError } from '#contracts/errors';
+import type { Request } from '#contracts/request';
 import { forgetDeliveries } from '#src/chat/delivery/deliveries';
 import type { Logger } from '#src/log';
 import type { JobQueue } from '#src/queue/job-queue';
@@ -25,6 +26,8 @@ export interface Forgotten {
   jobs: number;
   settings: number;
 }
+
+type Owned = Pick<Request, 'user' | 'conversation'>;
 
 export interface ForgetOptions {
   queue: JobQueue;
@@ -52,7 +55,10 @@ export class Forget {
       const conversations = await queue.conversations.ofUser(user);
       // Before its jobs end: what is about to be posted is still posted, and then forgotten.
       await forgetDeliveries(redis, prefix, user);
-      const forgotten = await this.exchanges(user, conversations, () => true);
+      const isTheirs = (request: Owned) => request.user === user;
+      const jobs = await this.stopJobs(isTheirs);
+      const held = conversations.map((conversation) => ({ user, conversation }));
+      const forgotten = await this.exchanges(held, isTheirs, jobs);
       forgotten.settings = await settings.reset(user);
       return forgotten;
     } catch (error) {
@@ -61,48 +67,54 @@ export class Forget {
   }
 
   /**
-   * What a user gave to one conversation, and the user's settings: for a page, where an address is all that is known
-   * of somebody and may be shared by many, but who knows a conversation's name owns it.
+   * What was given to one conversation of the page, and the user's settings. There an address is all that is known of
+   * somebody: it may be shared by many, and change. So whoever knows the conversation's name owns what every address
+   * gave to it.
    * @throws as `user`
    */
   async conversation(user: string, conversation: string): Promise<Forgotten> {
+    const { queue, settings } = this.options;
     try {
-      const forgotten = await this.exchanges(user, [conversation], (other) => other === conversation);
-      forgotten.settings = await this.options.settings.reset(user);
+      const isTheirs = (request: Owned) => request.conversation === conversation && isOfPage(request.user);
+      const jobs = await this.stopJobs(isTheirs);
+      const history = await queue.conversations.history(conversation);
+      const users = new Set([user, ...history.map(({ request }) => request.user).filter(isOfPage)]);
+      const held = [...users].map((each) => ({ user: each, conversation }));
+      const forgotten = await this.exchanges(held, isTheirs, jobs);
+      forgotten.settings = await settings.reset(user);
       return forgotten;
     } catch (error) {
       throw redisFailure(error);
     }
   }
 
+  /** @param held who gave something, and to which conversation */
   private async exchanges(
-    user: string,
-    conversations: readonly string[],
-    isMeant: (conversation: string) => boolean,
+    held: readonly Owned[],
+    isTheirs: (request: Owned) => boolean,
+    jobs: number,
   ): Promise<Forgotten> {
     const { queue, storage, log } = this.options;
-    const jobs = await this.stopJobs(user, isMeant);
     const forgotten: Forgotten = { requests: 0, conversations: 0, files: 0, shared: 0, jobs, settings: 0 };
-    for (const conversation of conversations) {
+    const places = new Set<string>();
+    for (const { user, conversation } of held) {
       const gone = await queue.conversations.forgetUser(user, conversation);
       for (const key of gone.orphans) await storage.remove(key);
+      if (gone.requests > 0) places.add(conversation);
       forgotten.requests += gone.requests;
-      forgotten.conversations += gone.requests > 0 ? 1 : 0;
       forgotten.files += gone.orphans.length;
       forgotten.shared += gone.files.length - gone.orphans.length;
     }
-    await queue.erase((request) => request.user === user && isMeant(request.conversation));
+    forgotten.conversations = places.size;
+    await queue.erase(isTheirs);
     log.info({ ...forgotten }, 'a user was forgotten');
     return forgotten;
   }
 
   /** Cancels what waits and runs, and waits until it has ended: a job that ends later would leave its result behind. */
-  private async stopJobs(user: string, isMeant: (conversation: string) => boolean): Promise<number> {
+  private async stopJobs(isTheirs: (request: Owned) => boolean): Promise<number> {
     const { queue } = this.options;
-    const openOnes = async () =>
-      (await queue.openRequests()).filter(
-        (request) => request.user === user && isMeant(request.conversation),
-      );
+    const openOnes = async () => (await queue.openRequests()).filter(isTheirs);
     const open = await openOnes();
     for (const { id } of open) await queue.cancel(id);
     const until = Date.now() + PATIENCE;
@@ -117,6 +129,11 @@ export class Forget {
     }
     return open.length;
   }
+}
+
+/** Users of the page are addresses: `page:127.0.0.1`. */
+function isOfPage(user: string): boolean {
+  return user.startsWith('page:');
 }
 
 /** What was deleted, for the one who asked. */

@@ -49,6 +49,14 @@ export const requestIdSchema = z
   .regex(/^[A-Za-z0-9_-]{1,64}$/, { error: 'That is no id of a request.' });
 
 /**
+ * What the page calls a request: 128 random bits. Just so long, because all requests share one space of ids and those
+ * of chat platforms, which can be guessed, are shorter or longer: nobody takes one of theirs before they do.
+ */
+export const drawnIdSchema = z.string().regex(/^[A-Za-z0-9_-]{22}$/, {
+  error: 'A request is named by 22 letters, digits, dashes and underscores.',
+});
+
+/**
  * Whoever knows a request's id may follow and stop it: the page draws ids that nobody guesses. Those of chat
  * platforms are counted up, and none of the page's business.
  * @throws MumuError not_found

@@ -6,10 +6,11 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { parseCommandLine } from '#commands/parse';
 import { MumuError } from '#contracts/errors';
-import { type FileRef, MAX_TEXT_LENGTH, optionsSchema } from '#contracts/request';
+import { type FileRef, MAX_TEXT_LENGTH, optionsSchema, type Request } from '#contracts/request';
 import type { Asked } from '#src/chat/intake';
 import {
   conversationSchema,
+  drawnIdSchema,
   MAX_FILES,
   requestIdSchema,
   requirePageRequest,
@@ -30,6 +31,8 @@ const parsedJson = z.string().transform((value, context): unknown => {
 
 const fieldsSchema = z.object({
   conversation: conversationSchema,
+  /** Drawn by the page, so that a request whose answer got lost can be sent again without being done twice. */
+  id: drawnIdSchema.optional(),
   /** Without a command the text is a line as typed into the page. */
   command: z
     .enum(['ask', 'describe', 'generate', 'remix'], {
@@ -45,6 +48,7 @@ const fieldsSchema = z.object({
   files: z.array(storageKeySchema).max(MAX_FILES).default([]),
 });
 type Fields = z.infer<typeof fieldsSchema>;
+const namedSchema = fieldsSchema.pick({ conversation: true, id: true });
 
 /** `POST /api/requests` and `DELETE /api/requests/:id`. */
 export function installRequests(app: FastifyInstance, context: ServerContext): void {
@@ -54,19 +58,35 @@ export function installRequests(app: FastifyInstance, context: ServerContext): v
     const uploaded: FileRef[] = [];
     const holds: Array<{ release(): void }> = [];
     const gone = new AbortController();
-    request.raw.once('aborted', () => gone.abort());
+    // The request's own end tells nothing: its body has been read long before files and words are checked.
+    reply.raw.once('close', () => {
+      if (!reply.raw.writableFinished) gone.abort(new MumuError('cancelled', 'The sender has gone.'));
+    });
     try {
-      const fields = await readParts(request, async (part) => {
+      let taken: Request | undefined;
+      const fields = await readParts(request, async (part, before) => {
+        const named = namedSchema.safeParse(before);
+        if (named.success) taken ??= await takenBefore(named.data);
+        if (taken !== undefined) {
+          // Its files are here, and whoever sent it may have no room for one more.
+          part.file.resume();
+          return;
+        }
         if (uploaded.length === 0) await queue.requireRoom({ user: `page:${request.ip}` });
         const file = await intake.takeFile(part.file, formFileName(part.filename), gone.signal);
         holds.push(storage.hold([file.key]));
         uploaded.push(file);
       });
+      taken ??= await takenBefore(fields);
+      if (taken !== undefined) {
+        reply.code(202);
+        return told(taken);
+      }
       const earlier = await Promise.all(
         fields.files.map((key) => intake.knownFile(fields.conversation, key)),
       );
       const files = [...uploaded, ...earlier];
-      return await answer(fields, files, request.ip, reply.code.bind(reply));
+      return await answer(fields, files, { ip: request.ip, gone: gone.signal }, reply.code.bind(reply));
     } catch (error) {
       await drain(request.raw);
       throw error;
@@ -75,9 +95,31 @@ export function installRequests(app: FastifyInstance, context: ServerContext): v
     }
   });
 
-  async function answer(fields: Fields, files: FileRef[], ip: string, status: (code: number) => unknown) {
-    const { conversation } = fields;
-    const who = { user: `page:${ip}` };
+  /**
+   * The request that was taken under this id, where its answer got lost on the way. One whose intake died before it
+   * was queued is none: it is taken in again.
+   * @throws MumuError invalid_input if the id is that of another conversation's request
+   */
+  async function takenBefore({
+    id,
+    conversation,
+  }: Pick<Fields, 'id' | 'conversation'>): Promise<Request | undefined> {
+    const home = id === undefined ? undefined : await queue.conversations.conversationOf(id);
+    if (id === undefined || home === undefined) return undefined;
+    if (home !== conversation) throw new MumuError('invalid_input', 'That id is the one of another request.');
+    if ((await queue.view(id)) === undefined) return undefined;
+    const history = await queue.conversations.history(conversation);
+    return history.find(({ request }) => request.id === id)?.request;
+  }
+
+  async function answer(
+    fields: Fields,
+    files: FileRef[],
+    sender: { ip: string; gone: AbortSignal },
+    status: (code: number) => unknown,
+  ) {
+    const { conversation, id } = fields;
+    const who = { user: `page:${sender.ip}` };
     const asked = await read(fields, files, who);
     await policy.mayUse(who, asked.command);
     switch (asked.command) {
@@ -90,15 +132,20 @@ export function installRequests(app: FastifyInstance, context: ServerContext): v
       case 'settings':
         if (asked.action === 'forget') {
           const forgotten = await forget.conversation(who.user, conversation);
-          return { command: 'settings', text: forgottenText(forgotten), forgotten: true };
+          // Another window may have asked for something in this very moment.
+          const isEmpty = (await queue.conversations.history(conversation)).length === 0;
+          return { command: 'settings', text: forgottenText(forgotten), forgotten: isEmpty };
         }
         return { command: 'settings', text: await answers.answer(asked, who, conversation) };
       default: {
         if (asked.text.trim() !== '') await policy.checkPrompt(asked.text, who);
         const typed = fields.command === undefined ? { typed: fields.text } : {};
-        const job = await intake.submit(asked, files, { ...who, conversation, ...typed });
+        const named = id === undefined ? {} : { id };
+        // Whoever cancelled meanwhile was told so: nothing is queued for them.
+        sender.gone.throwIfAborted();
+        const job = await intake.submit(asked, files, { ...who, conversation, ...named, ...typed });
         status(202);
-        return { id: job.id, command: job.command, text: job.text, files: job.files, options: job.options };
+        return told(job);
       }
     }
   }
@@ -144,10 +191,18 @@ export function installRequests(app: FastifyInstance, context: ServerContext): v
   });
 }
 
-/** Reads a multipart form part by part: files go on as they stream in, fields are gathered and checked. */
+/** What the page is told of a request that was taken. */
+function told({ id, command, text, files, options }: Request) {
+  return { id, command, text, files, options };
+}
+
+/**
+ * Reads a multipart form part by part: files go on as they stream in, fields are gathered and checked.
+ * @param takeFile gets the fields that came before the file, unchecked
+ */
 async function readParts(
   request: FastifyRequest,
-  takeFile: (part: MultipartFile) => Promise<void>,
+  takeFile: (part: MultipartFile, before: Readonly<Record<string, unknown>>) => Promise<void>,
 ): Promise<Fields> {
   if (!request.isMultipart()) {
     throw new MumuError('invalid_input', 'A request is sent as multipart/form-data.');
@@ -160,7 +215,7 @@ async function readParts(
       // After a failure the rest is read and dropped: a browser that is still sending would not see the answer.
       if (failure === undefined) {
         try {
-          await takeFile(part);
+          await takeFile(part, fields);
           continue;
         } catch (error) {
           failure = error;

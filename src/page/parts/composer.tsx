@@ -70,12 +70,17 @@ export function Composer({
   const isEmpty = draft.line.trim() === '' && draft.attachments.length === 0;
   const send = () => {
     if (isEmpty || tooLong) return;
-    const { line, attachments } = draft;
+    const { line, attachments, before } = draft;
     channel.draft.set({ line: '', attachments: [] });
     setProblems([]);
     completion.close();
     remember(channel.id, line.trim() === '' ? (attachments[0]?.name ?? '') : line.trim());
-    void channel.send({ line: line.trim(), files: attachments, options: settings.get() });
+    const outgoing = { line: line.trim(), files: attachments, options: settings.get(), before };
+    channel.send(outgoing).catch((error: unknown) => {
+      // Something is wrong with the page itself: what was written is not lost for it.
+      channel.draft.update((now) => (now.line === '' && now.attachments.length === 0 ? draft : now));
+      setProblems([`That could not be sent (${error instanceof Error ? error.message : String(error)}).`]);
+    });
   };
 
   const onKeyDown = (event: KeyboardEvent) => {

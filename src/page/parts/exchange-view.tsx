@@ -18,6 +18,9 @@ const MENDABLE: readonly ErrorCode[] = [
   'cannot_do',
 ];
 
+/** Behind these an answer may have got lost: the server knows whether it has the request. */
+const MAYBE_TAKEN: readonly ErrorCode[] = ['internal', 'unavailable'];
+
 /** One request and what became of it. */
 export function ExchangeView(props: { channel: Channel; exchange: Exchange; onCompose(): void }) {
   const { exchange } = props;
@@ -75,10 +78,14 @@ function AnswerBody(props: { channel: Channel; exchange: Exchange; onCompose(): 
       return (
         <FailureView
           failure={standing.failure}
-          action="Edit"
-          onAction={() => {
-            channel.takeBack(exchange);
-            onCompose();
+          actions={{
+            ...(MAYBE_TAKEN.includes(standing.failure.code)
+              ? { 'Try again': () => void channel.sendAgain(exchange) }
+              : {}),
+            Edit: () => {
+              channel.takeBack(exchange);
+              onCompose();
+            },
           }}
         />
       );
@@ -88,9 +95,11 @@ function AnswerBody(props: { channel: Channel; exchange: Exchange; onCompose(): 
           <FailureView
             failure={standing.result.error}
             partial={exchange.partial}
-            {...(MENDABLE.includes(standing.result.error.code)
-              ? { action: 'Edit', onAction: () => edit(channel, exchange, onCompose) }
-              : { action: 'Try again', onAction: () => resend(channel, exchange) })}
+            actions={
+              MENDABLE.includes(standing.result.error.code)
+                ? { Edit: () => edit(channel, exchange, onCompose) }
+                : { 'Try again': () => resend(channel, exchange) }
+            }
           />
         );
       }
@@ -157,17 +166,19 @@ function extend(channel: Channel, exchange: Exchange, track: Attachment): void {
   });
 }
 
-function FailureView(props: { failure: Failure; partial?: string; action: string; onAction(): void }) {
-  const { failure, partial, action, onAction } = props;
+function FailureView(props: { failure: Failure; partial?: string; actions: Record<string, () => void> }) {
+  const { failure, partial, actions } = props;
   const calm = failure.code === 'cancelled';
   return (
     <div class={calm ? 'failure calm' : 'failure'}>
       {partial !== undefined && partial !== '' && <p class="answer-text">{partial}</p>}
       <p class="failure-words">{failure.message}</p>
       <div class="actions">
-        <button type="button" class="quiet" onClick={onAction}>
-          {action}
-        </button>
+        {Object.entries(actions).map(([name, act]) => (
+          <button type="button" class="quiet" key={name} onClick={act}>
+            {name}
+          </button>
+        ))}
       </div>
     </div>
   );

@@ -57,7 +57,7 @@ export type Answer =
       command: Extract<CommandName, 'cancel'>;
       outcome: 'cancelled' | 'stopping' | 'ended' | 'unknown' | 'nothing';
     }
-  /** `forgotten`: everything this user had in the conversation is gone. */
+  /** `forgotten` answers the wish to be so: whether nothing of the conversation is left. */
   | { command: Extract<CommandName, 'settings'>; text: string; forgotten?: boolean };
 
 /** An answer that is no success, in the server's own sentence. */
@@ -106,12 +106,16 @@ export const fetchConversation = async (id: string) =>
 export const cancelRequest = (id: string) =>
   call<{ outcome: string }>(`/api/requests/${encodeURIComponent(id)}`, { method: 'DELETE' });
 
-/** Has everything deleted that this user gave to a conversation. */
-export async function forgetConversation(id: string): Promise<void> {
+/**
+ * Has everything deleted that was given to a conversation.
+ * @returns whether nothing of it is left
+ */
+export async function forgetConversation(id: string): Promise<boolean> {
   const form = new FormData();
   form.append('conversation', id);
   form.append('text', '/settings forget me');
-  await call('/api/requests', { method: 'POST', body: form });
+  const answer = await call<{ forgotten?: boolean }>('/api/requests', { method: 'POST', body: form });
+  return answer.forgotten === true;
 }
 
 /** Whether requests can be answered; undefined if nobody is there. */

@@ -15,6 +15,7 @@ import {
 } from './api.ts';
 import { type Attachment, attachKnown, release } from './attachments.ts';
 import { followRequest } from './follow.ts';
+import { newId } from './ids.ts';
 import { Store } from './store.ts';
 
 /** Where a request stands. */
@@ -33,7 +34,9 @@ export type Standing =
 export interface Exchange {
   /** Stays the same from the first drawing on. */
   key: string;
-  /** From the server, once it has taken the request. */
+  /** What the page calls the request; under the same id the server does nothing twice. */
+  sentAs: string;
+  /** The same, once the server has taken it. */
   id?: string;
   /** Milliseconds since 1970. */
   at: number;
@@ -55,6 +58,8 @@ export interface Exchange {
 export interface Draft {
   line: string;
   attachments: Attachment[];
+  /** A request whose answer may have got lost, which was given back to be written anew. */
+  before?: Exchange;
 }
 
 /** What is sent: a line as typed, or a command from a button. */
@@ -63,6 +68,8 @@ export interface Outgoing {
   files: Attachment[];
   options: RequestOptions;
   as?: { command: RequestCommand; text: string; action: Action };
+  /** What the composer was given back before. */
+  before?: Exchange | undefined;
 }
 
 export interface ChannelState {
@@ -84,8 +91,8 @@ export class Channel {
   readonly draft = new Store<Draft>({ line: '', attachments: [] });
   /** Told of every exchange that has ended. */
   onEnd: (exchange: Exchange) => void = () => {};
-  /** The user asked to be forgotten, and is so in this conversation. */
-  onForgotten: () => void = () => {};
+  /** The user asked to be forgotten, and may be so in this conversation; told how many others are not. */
+  onForgotten: (isGone: boolean) => Promise<number> = async () => 0;
   private readonly followed = new Map<string, () => void>();
   private readonly uploads = new Map<string, AbortController>();
   private loading: Promise<void> | undefined;
@@ -103,9 +110,9 @@ export class Channel {
   /** Sends a request; what comes of it, a refusal too, shows in the channel. */
   async send(outgoing: Outgoing): Promise<void> {
     const { line, files, options, as } = outgoing;
-    const key = `local-${crypto.randomUUID()}`;
-    this.add({
-      key,
+    const exchange: Exchange = {
+      key: `local-${newId()}`,
+      sentAs: isUnchanged(outgoing) ? outgoing.before.sentAs : newId(),
       at: Date.now(),
       line,
       ...(as === undefined ? {} : { command: as.command }),
@@ -117,15 +124,29 @@ export class Channel {
       partial: '',
       notes: [],
       cancelling: false,
-    });
+    };
+    this.add(exchange);
+    await this.post(exchange);
+  }
+
+  /** Sends what was refused once more as it was: where only the answer got lost, the server knows it by its id. */
+  async sendAgain(exchange: Exchange): Promise<void> {
+    this.change(exchange.key, { standing: { state: 'sending', fraction: 0 } });
+    await this.post(exchange);
+  }
+
+  private async post(exchange: Exchange): Promise<void> {
+    const { key, sentAs, files } = exchange;
     const upload = new AbortController();
     this.uploads.set(key, upload);
     try {
-      const answer = await sendRequest(this.form(outgoing), upload.signal, (fraction) =>
+      const answer = await sendRequest(this.form(exchange), upload.signal, (fraction) =>
         this.change(key, { standing: { state: 'sending', fraction } }),
       );
       if ('id' in answer) {
         const { id, command, text } = answer;
+        // The history may have been read since the first try, and shows it already.
+        this.remove((other) => other.sentAs === sentAs && other.key !== key);
         const taken = answer.files.map((file) => attachKnown(this.id, file));
         this.change(key, { id, command, text, files: taken, options: answer.options });
         this.change(key, { standing: { state: 'queued' } });
@@ -133,9 +154,8 @@ export class Channel {
         this.follow(id, key);
       } else {
         this.change(key, { standing: { state: 'told', answer } });
-        if (answer.command === 'settings' && answer.forgotten === true) {
-          this.clear((exchange) => exchange.key === key);
-          this.onForgotten();
+        if (answer.command === 'settings' && answer.forgotten !== undefined) {
+          await this.forgotten(key, answer.text, answer.forgotten);
         }
       }
     } catch (error) {
@@ -145,10 +165,25 @@ export class Channel {
     }
   }
 
+  /** Drops what the server has deleted, and says so where it has not deleted all. */
+  private async forgotten(key: string, text: string, isGone: boolean): Promise<void> {
+    this.clear((exchange) => exchange.key === key);
+    if (!isGone) await this.load();
+    const kept = await this.onForgotten(isGone);
+    if (kept === 0) return;
+    const words = kept === 1 ? 'One conversation of the list is' : `${kept} conversations of the list are`;
+    const told = `${text}\n${words} still there: say it again in a moment.`;
+    this.change(key, { standing: { state: 'told', answer: { command: 'settings', text: told } } });
+  }
+
   /** Stops an upload or a job. */
   async cancel(exchange: Exchange): Promise<void> {
-    this.uploads.get(exchange.key)?.abort();
-    if (exchange.id === undefined) return;
+    if (exchange.id === undefined) {
+      this.uploads.get(exchange.key)?.abort();
+      // It may have been queued in this very moment; most often it was not, and there is nothing to stop.
+      await cancelRequest(exchange.sentAs).catch(() => undefined);
+      return;
+    }
     this.change(exchange.key, { cancelling: true });
     try {
       await cancelRequest(exchange.id);
@@ -160,11 +195,11 @@ export class Channel {
 
   /** Takes an exchange that was refused out again, and gives what was sent back to the composer. */
   takeBack(exchange: Exchange): void {
-    this.state.update((state) => ({
-      ...state,
-      exchanges: state.exchanges.filter(({ key }) => key !== exchange.key),
-    }));
-    this.draft.set({ line: exchange.line, attachments: exchange.files });
+    this.remove(({ key }) => key === exchange.key);
+    const { line, files: attachments, standing } = exchange;
+    // The server may keep in mind that an id was cancelled: the same words are a new request then.
+    const isCancelled = standing.state === 'refused' && standing.failure.code === 'cancelled';
+    this.draft.set({ line, attachments, ...(isCancelled ? {} : { before: exchange }) });
   }
 
   /** A hidden page holds no lines open: browsers allow six to one host, over all tabs together. */
@@ -200,20 +235,20 @@ export class Channel {
 
   /** The server's history in its order; what only this page knows stays where its time puts it. */
   private merge(known: Exchange[], stored: StoredExchange[]): Exchange[] {
-    const byId = new Map(
-      known.flatMap((exchange) => (exchange.id ? [[exchange.id, exchange] as const] : [])),
-    );
+    const byId = new Map(known.map((exchange) => [exchange.sentAs, exchange]));
     const ids = new Set(stored.map(({ id }) => id));
     const history = stored.map((exchange): Exchange => {
       const shown = byId.get(exchange.id);
       const standing = standingOf(exchange);
-      if (shown !== undefined) {
+      // Only the answer of one that was refused got lost: the server has it.
+      if (shown !== undefined && shown.standing.state !== 'refused') {
         return standing.state === 'ended' && shown.standing.state !== 'ended'
           ? { ...shown, standing }
           : shown;
       }
       return {
-        key: exchange.id,
+        key: shown?.key ?? exchange.id,
+        sentAs: exchange.id,
         id: exchange.id,
         at: exchange.at,
         line: exchange.typed ?? lineOf(exchange.command, exchange.text),
@@ -228,18 +263,20 @@ export class Channel {
         cancelling: false,
       };
     });
-    const local = known.filter(({ id }) => id === undefined || !ids.has(id));
+    const local = known.filter(({ sentAs }) => !ids.has(sentAs));
     return [...history, ...local].sort((a, b) => a.at - b.at);
   }
 
-  private form({ line, files, options, as }: Outgoing): FormData {
+  private form({ sentAs, line, files, options, command, text, action }: Exchange): FormData {
     const form = new FormData();
     form.append('conversation', this.id);
-    form.append('text', as?.text ?? line);
+    form.append('id', sentAs);
+    // Until the server has read the line, only a button's request has a command.
+    form.append('text', command === undefined ? line : text);
     form.append('options', JSON.stringify(options));
-    if (as !== undefined) {
-      form.append('command', as.command);
-      form.append('action', as.action);
+    if (command !== undefined) {
+      form.append('command', command);
+      form.append('action', action);
     }
     // Fields first: the server has read them all when the first file streams in.
     for (const { source } of files) if ('key' in source) form.append('files', source.key);
@@ -273,6 +310,17 @@ export class Channel {
     this.state.update((state) => ({ ...state, exchanges: [...state.exchanges, exchange] }));
   }
 
+  private remove(isMeant: (exchange: Exchange) => boolean): void {
+    for (const { key } of this.state.get().exchanges.filter(isMeant)) {
+      this.followed.get(key)?.();
+      this.followed.delete(key);
+    }
+    this.state.update((state) => ({
+      ...state,
+      exchanges: state.exchanges.filter((exchange) => !isMeant(exchange)),
+    }));
+  }
+
   private addNote(key: string, note: string): void {
     const notes = this.state.get().exchanges.find((exchange) => exchange.key === key)?.notes ?? [];
     if (!notes.includes(note)) this.change(key, { notes: [...notes, note] });
@@ -289,6 +337,20 @@ export class Channel {
     this.state.update((state) => ({ ...state, exchanges }));
     if (ended !== undefined) this.onEnd(ended);
   }
+}
+
+/** Whether a request that was given back to the composer is sent as it was; a button's never is. */
+function isUnchanged(outgoing: Outgoing): outgoing is Outgoing & { before: Exchange } {
+  const { line, files, options, as, before } = outgoing;
+  return (
+    before !== undefined &&
+    as === undefined &&
+    before.command === undefined &&
+    before.line === line &&
+    before.files.length === files.length &&
+    before.files.every(({ id }, place) => id === files[place]?.id) &&
+    JSON.stringify(before.options) === JSON.stringify(options)
+  );
 }
 
 function standingOf(exchange: StoredExchange): Standing {

@@ -1,5 +1,6 @@
 import { forgetConversation } from './api.ts';
 import { Channel, type Exchange, isOpen } from './channel.ts';
+import { newId } from './ids.ts';
 import { readLocal, writeLocal } from './local.ts';
 import { Store } from './store.ts';
 
@@ -37,15 +38,6 @@ export const activity = new Store<ReadonlyMap<string, Activity>>(new Map());
 export const current = new Store<string>(fromAddress() ?? newId());
 const channels = new Map<string, Channel>();
 
-/** 128 random bits: who knows the name may read the conversation, so it cannot be guessed. */
-export function newId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replaceAll('=', '');
-}
-
 /** The conversation, its history on the way. */
 export function channelOf(id: string): Channel {
   const known = channels.get(id);
@@ -54,7 +46,7 @@ export function channelOf(id: string): Channel {
   channels.set(id, channel);
   channel.state.subscribe(() => noteActivity(channel));
   channel.onEnd = (exchange) => announceEnd(channel, exchange);
-  channel.onForgotten = () => void forgetOthers(channel.id);
+  channel.onForgotten = (isGone) => forgetAll(channel.id, isGone);
   void channel.load();
   return channel;
 }
@@ -87,19 +79,23 @@ export function forget(id: string): void {
 
 /**
  * Whoever wants to be forgotten in one conversation means all of them; only this browser knows which they are. One
- * that the server does not forget stays on the list, to be asked for again.
+ * that the server does not forget stays on the list, to be asked for again: without its name nobody could.
+ * @param isGone whether the server has forgotten the one that it was said in
+ * @returns how many stay
  */
-async function forgetOthers(id: string): Promise<void> {
-  for (const other of conversations.get()) {
-    try {
-      if (other.id !== id) await forgetConversation(other.id);
-    } catch {
+async function forgetAll(id: string, isGone: boolean): Promise<number> {
+  let kept = 0;
+  for (const { id: listed } of conversations.get()) {
+    const isForgotten = listed === id ? isGone : await forgetConversation(listed).catch(() => false);
+    if (!isForgotten) {
+      kept += 1;
       continue;
     }
-    if (other.id !== id) channels.get(other.id)?.clear();
-    conversations.update((list) => list.filter((item) => item.id !== other.id));
+    if (listed !== id) channels.get(listed)?.clear();
+    conversations.update((list) => list.filter((item) => item.id !== listed));
     writeLocal(KEY, conversations.get());
   }
+  return kept;
 }
 
 /** Follows the address, other tabs and whether the page is seen. */

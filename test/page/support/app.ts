@@ -15,13 +15,22 @@ export interface PageApp {
   stop(): Promise<void>;
 }
 
+/** Bundles the page as it is now. @param folder where to; by default where the app serves it from */
+export async function buildPage(folder?: string): Promise<void> {
+  await build({
+    configFile: join(repositoryFolder(), 'vite.config.ts'),
+    logLevel: 'warn',
+    ...(folder === undefined ? {} : { build: { outDir: folder } }),
+  });
+}
+
 /**
  * The whole app as `mumu chat` starts it, in a data folder of its own: Redis, server, worker and engine, with the
  * pack that ships with the repository, or one of random weights where none does.
  */
 export async function startPageApp(): Promise<PageApp> {
   const root = repositoryFolder();
-  await build({ configFile: join(root, 'vite.config.ts'), logLevel: 'warn' });
+  await buildPage();
   const data = await mkdtemp(join(tmpdir(), 'mumu-page-'));
   const pack = existsSync(join(root, 'models', 'mini', 'checkpoint.json')) ? 'mini' : 'random';
   if (pack === 'random') {

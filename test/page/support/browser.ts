@@ -13,11 +13,11 @@ const FLAGS = [
   '--disable-sync',
 ];
 
-/** The system's own Chromium. @throws Error naming the package if there is none. */
-export function startBrowser(): Promise<Browser> {
+/** The system's own Chromium, with flags for one test file. @throws Error naming the package if there is none. */
+export function startBrowser(...flags: string[]): Promise<Browser> {
   const executablePath = PLACES.find((place) => existsSync(place));
   if (executablePath === undefined) throw new Error('These tests need Chromium: apt-get install chromium');
-  return chromium.launch({ executablePath, args: FLAGS });
+  return chromium.launch({ executablePath, args: [...FLAGS, ...flags] });
 }
 
 /** A fresh browser profile on the page, and whatever it complains about or asks of other hosts. */
