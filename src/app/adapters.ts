@@ -7,6 +7,8 @@ import type { Logger } from '#src/log';
 
 /** A platform that does not answer at the start is tried again this often, milliseconds. */
 const RETRY = 15_000;
+/** A connection that is being made when the process stops has so long to come about and be ended, milliseconds. */
+const STOP_PATIENCE = 2000;
 
 /**
  * Says whether there is a platform to connect to.
@@ -21,11 +23,10 @@ export function requirePlatform({ discord, slack }: Pick<Config, 'discord' | 'sl
 }
 
 /**
- * Connects to every platform that has a token; its library is loaded only then. One that does not answer is tried
- * again and holds up nothing else.
- * @throws MumuError what is wrong with a platform's tokens
+ * An adapter for every platform that has a token, to be started: its library is loaded only then. All are in `running`
+ * already, so that what is added to that later ends before them.
  */
-export async function startAdapters(services: Services, running: Running): Promise<RunningAdapter[]> {
+export async function openAdapters(services: Services, running: Running): Promise<PatientAdapter[]> {
   const { config, log } = services;
   const starts: Array<[platform: string, begin: () => Promise<RunningAdapter>]> = [];
   if (config.discord !== undefined) {
@@ -38,7 +39,6 @@ export async function startAdapters(services: Services, running: Running): Promi
   }
   const adapters = starts.map(([platform, begin]) => new PatientAdapter(platform, begin, log));
   for (const adapter of adapters) running.add(adapter.platform, () => adapter.close());
-  await Promise.all(adapters.map((adapter) => adapter.start()));
   return adapters;
 }
 
@@ -62,7 +62,12 @@ export class PatientAdapter implements RunningAdapter {
 
   /** Resolves after the first try, whether the platform answered or not. @throws MumuError what is no passing thing */
   async start(): Promise<void> {
-    if (await this.try()) return;
+    const first = this.try();
+    this.trying = first.then(
+      () => undefined,
+      () => undefined,
+    );
+    if (await first) return;
     this.trying = this.tryOn().catch((error: Error) => {
       this.log.error({ platform: this.platform, error: error.message }, 'platform given up');
     });
@@ -70,12 +75,13 @@ export class PatientAdapter implements RunningAdapter {
 
   async close(): Promise<void> {
     this.closing.abort();
-    await this.trying;
+    await Promise.race([this.trying, delay(STOP_PATIENCE, undefined, { ref: false })]);
     await this.current?.close();
   }
 
   private async tryOn(): Promise<void> {
     const { signal } = this.closing;
+    if (signal.aborted) return;
     do {
       await delay(this.retry, undefined, { signal }).catch(() => undefined);
     } while (!signal.aborted && !(await this.try()));
@@ -83,7 +89,10 @@ export class PatientAdapter implements RunningAdapter {
 
   private async try(): Promise<boolean> {
     try {
-      this.current = await this.begin();
+      const adapter = await this.begin();
+      // Nobody would end it any more, nor the requests it takes in.
+      if (this.closing.signal.aborted) await adapter.close();
+      else this.current = adapter;
       return true;
     } catch (error) {
       if (!(error instanceof MumuError) || error.code !== 'unavailable') throw error;

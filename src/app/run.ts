@@ -1,6 +1,7 @@
 import { MumuError } from '#contracts/errors';
-import { requirePlatform, startAdapters } from '#src/app/adapters';
-import { openServices } from '#src/app/open';
+import type { RunningWorker } from '#inference/worker';
+import { openAdapters, type PatientAdapter, requirePlatform } from '#src/app/adapters';
+import { type Opened, openServices } from '#src/app/open';
 import { startOps } from '#src/app/ops';
 import { openBrowser, startPage } from '#src/app/page';
 import { Running, untilStopped } from '#src/app/running';
@@ -9,6 +10,7 @@ import type { EngineState } from '#src/chat/local/context';
 import { ProgressView } from '#src/cli/terminal';
 import type { Config } from '#src/config';
 import { createLogger } from '#src/log';
+import type { Health } from '#src/ops/health';
 
 /** What one process runs. Parts meet on Redis and in storage only, so any of them may be in any process. */
 export interface Parts {
@@ -24,8 +26,8 @@ export interface Parts {
 const STOP_SLACK = 5_000;
 
 /**
- * Runs parts until SIGINT or SIGTERM. The worker starts last and ends first: what it finishes while it drains is
- * still shown.
+ * Runs parts until SIGINT or SIGTERM. Bot and worker start side by side, so that a platform that does not answer holds
+ * up no work, and the worker ends first: what it finishes while it drains is still shown.
  * @returns the exit code: 0 after SIGTERM, 130 after SIGINT.
  * @throws MumuError if something cannot be started, or if Redis dies.
  */
@@ -48,34 +50,60 @@ export async function runParts(config: Config, parts: Parts): Promise<number> {
     const { health, address: opsAddress } = await startOps(opened, running);
     if (opsAddress !== undefined) view.note(`metrics and health at ${opsAddress}`);
     const page = parts.page ? await startPage(opened.services, () => engine, running) : undefined;
-    if (parts.bot) {
-      const adapters = await Promise.race([startAdapters(opened.services, running), stopped]);
-      if (typeof adapters === 'number') return adapters;
-      for (const adapter of adapters) {
-        health.watch(adapter.platform, () => adapter.connected);
-        view.note(adapter.connected ? `${adapter.platform} connected` : `${adapter.platform}: connecting`);
-      }
-    }
-    if (parts.worker) {
-      let enginePid = (): number | null => null;
-      health.watch('worker', () => enginePid() !== null);
-      const worker = await Promise.race([startWorkerPart(opened, view), stopped]);
-      if (typeof worker === 'number') return worker;
-      running.add('worker', () => worker.close(config.drainMilliseconds));
-      enginePid = () => worker.enginePid;
-      engine = { state: 'ready', pack: worker.pack, device: worker.device };
-      view.note(`pack ${worker.pack} on ${worker.device} (${worker.why})`);
-    }
-    if (page !== undefined) {
+    const adapters = parts.bot ? await openAdapters(opened.services, running) : [];
+    const startWorker = async () => {
+      if (parts.worker) engine = await startWorkerSide(opened, running, health, view);
+      if (page === undefined) return;
       view.note(`chat at ${page}, until Ctrl-C`);
       openBrowser(page);
-    }
+    };
     const died = opened.services.redis.lost.then(() => {
       throw new MumuError('missing_dependency', 'redis-server has ended by itself: start mumu again.');
     });
-    return await Promise.race([stopped, died]);
+    const started = Promise.all([startBot(adapters, health, view), startWorker()]);
+    // What fails ends everything, and so does a signal, also while some of it has not come up yet.
+    const early = await Promise.race([started, stopped, died]);
+    return typeof early === 'number' ? early : await Promise.race([stopped, died]);
   } finally {
     view.clear();
     await running.close(config.drainMilliseconds + STOP_SLACK);
   }
+}
+
+/** Connects to every platform. @throws MumuError what is wrong with a platform's tokens */
+async function startBot(
+  adapters: readonly PatientAdapter[],
+  health: Health,
+  view: ProgressView,
+): Promise<void> {
+  await Promise.all(
+    adapters.map(async (adapter) => {
+      health.watch(adapter.platform, () => adapter.connected);
+      await adapter.start();
+      view.note(adapter.connected ? `${adapter.platform} connected` : `${adapter.platform}: connecting`);
+    }),
+  );
+}
+
+/** Starts a worker that ends with everything else, whether it is up by then or not. */
+async function startWorkerSide(
+  opened: Opened,
+  running: Running,
+  health: Health,
+  view: ProgressView,
+): Promise<EngineState> {
+  const { drainMilliseconds } = opened.services.config;
+  let worker: RunningWorker | undefined;
+  let isOver = false;
+  running.add('worker', async () => {
+    isOver = true;
+    await worker?.close(drainMilliseconds);
+  });
+  health.watch('worker', () => worker !== undefined && worker.enginePid !== null);
+  worker = await startWorkerPart(opened, view);
+  const { pack, device, why } = worker;
+  // Nobody waits for it any more: it takes no jobs.
+  if (isOver) await worker.close(0);
+  else view.note(`pack ${pack} on ${device} (${why})`);
+  return { state: 'ready', pack, device };
 }

@@ -16,6 +16,11 @@ import { CANCELLED } from '#src/queue/snapshot';
 
 /** An answer that cannot be posted so long after its request, and was tried for so long, is given up, milliseconds. */
 const GIVE_UP = { age: 24 * 3600_000, trying: 3600_000 };
+/**
+ * What a messenger says of an answer that nothing can bring to its place. No other code is final: a full disk, a missing
+ * ffmpeg, keys of the store that do not fit are mended while the result waits.
+ */
+const FINAL: ReadonlySet<ErrorCode> = new Set(['not_found', 'not_allowed', 'cannot_do', 'refused']);
 
 /** Told of what becomes of deliveries, for figures; it must not throw. Times are since the receipt, milliseconds. */
 export interface CourierObserver {
@@ -216,14 +221,14 @@ export class Follower {
       this.stopped.signal.throwIfAborted();
       await this.requireLease();
       try {
-        await messenger.finish(delivery, view, this.secrets(), (posted) => this.note(posted));
+        await messenger.finish(delivery, view, this.secrets(), (posted) => this.note(posted), attempt);
         const age = Date.now() - delivery.receivedAt;
         const outcome = view.state === 'failed' ? view.error.code : view.state;
         observer.posted?.(delivery.platform, outcome, age);
         break;
       } catch (error) {
         this.stopped.signal.throwIfAborted();
-        const isHopeless = error instanceof MumuError && !['unavailable', 'internal'].includes(error.code);
+        const isHopeless = error instanceof MumuError && FINAL.has(error.code);
         const now = Date.now();
         const isLate = now - delivery.receivedAt > GIVE_UP.age && now - began > GIVE_UP.trying;
         if (isHopeless || isLate) {

@@ -8,6 +8,11 @@ const SHORTEST = 500;
 const LONGEST = 30_000;
 /** Tries at something that is away while Redis is not: a store, a moderation hook. */
 const TRIES = 5;
+/**
+ * Tries of an answer, eight minutes or so, in which a file that cannot be made ready may still become so (a disk that
+ * is full, a store whose keys are being changed). After them the answer goes out without it and says so.
+ */
+export const FILE_TRIES = 20;
 
 /** The pause before the next try, milliseconds; a little different each time, so that not all come back at once. */
 export function pauseBefore(attempt: number): number {

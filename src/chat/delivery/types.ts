@@ -127,14 +127,17 @@ export interface Messenger {
   /**
    * Shows the end. Called again after a crash, or after it threw something that may pass: it has to come to one
    * message only. What `note` was given is in `delivery.posted` from then on; it resolves once that is written down.
-   * A MumuError other than `unavailable` and `internal` says that it will never work (the channel is gone): it is
-   * given up. Everything else is tried again, for a day.
+   * A MumuError `not_found`, `not_allowed`, `cannot_do` or `refused` says that it will never work (the channel is
+   * gone): it is given up. Everything else is tried again, for a day: also what the operator has to mend first.
+   * `attempt` is how often this process has tried before: a file of the result that cannot be made ready is told
+   * instead of thrown from the FILE_TRIESth on.
    */
   finish(
     delivery: Delivery,
     view: FinalView,
     secrets: Secrets | undefined,
     note: (posted: Record<string, unknown>) => Promise<void>,
+    attempt: number,
   ): Promise<void>;
   /**
    * Opens a file for reading, from the platform's own hosts only.

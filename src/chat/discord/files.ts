@@ -1,11 +1,12 @@
 import type { RawFile } from 'discord.js';
-import { MumuError } from '#contracts/errors';
+import { MumuError, toMumuError } from '#contracts/errors';
 import type { DoneResult, ResultFile } from '#contracts/result';
 import type { FileLinks } from '#src/app/services';
-import { LIMITS } from '#src/chat/discord/limits';
+import { cut, LIMITS } from '#src/chat/discord/limits';
 import type { DiscordWords } from '#src/chat/discord/words';
 import { fitFile } from '#src/chat/fit';
 import { waveformPicture } from '#src/chat/waveform';
+import type { Logger } from '#src/log';
 import type { Storage } from '#src/storage/storage';
 
 /** Name of the picture beside a track; how we know it again in our own messages. */
@@ -38,11 +39,14 @@ export interface FileContext {
   storage: Storage;
   links: FileLinks;
   words: DiscordWords;
+  log: Logger;
+  /** What cannot be made ready now is thrown: it may be the next time. Else it is linked, or told. */
+  isPatient: boolean;
 }
 
 /**
  * Makes a result's files ready: as they are if they fit, else smaller, else as links, else by a sentence; and a picture
- * of the first sound.
+ * of the first sound. So that an answer is not lost for one of its files, there is an end to the patience with each.
  * @param fileBytes most bytes of one file.
  * @param without file that went out in another way.
  */
@@ -59,23 +63,35 @@ export async function prepareFiles(
     if (file === without) continue;
     // One place is kept for the picture, one for a text that is too long.
     if (uploads.length >= LIMITS.files - 2) break;
+    const instead = (reason: string) => {
+      const url = context.links.link(file);
+      if (url === undefined) lines.push(`${file.name}: ${reason}`);
+      else links.push({ name: file.name, url });
+    };
     try {
       const fitted = await fitFile(context.storage, file, fileBytes);
       if (fitted === undefined) {
-        const url = context.links.link(file);
-        if (url === undefined) lines.push(`${file.name}: ${context.words.tooLarge}`);
-        else links.push({ name: file.name, url });
+        instead(context.words.tooLarge);
         continue;
       }
       const { content, name, mime, smaller } = fitted;
       uploads.push({ file: { name, data: content, contentType: mime } });
       if (smaller) lines.push(`${name}: ${context.words.smaller}`);
     } catch (error) {
-      if (!(error instanceof MumuError) || error.code !== 'not_found') throw error;
-      lines.push(`${file.name}: ${error.message}`);
+      if (error instanceof MumuError && error.code === 'not_found') {
+        lines.push(`${file.name}: ${error.message}`);
+        continue;
+      }
+      if (context.isPatient) throw error;
+      const { code } = toMumuError(error);
+      context.log.error({ id: result.id, code }, 'an answer goes out without one of its files');
+      instead(context.words.notNow);
     }
   }
-  const picture = await pictureOf(result, fileBytes);
+  const picture = await pictureOf(result, fileBytes).catch((error: unknown) => {
+    if (context.isPatient) throw error;
+    return undefined;
+  });
   if (picture !== undefined) uploads.push(picture);
   return { uploads, lines, links };
 }
@@ -85,7 +101,7 @@ async function pictureOf(result: DoneResult, fileBytes: number): Promise<Upload 
   if (track?.peaks === undefined || track.peaks.length === 0) return undefined;
   const data = await waveformPicture(track.peaks);
   if (data.length > fileBytes) return undefined;
-  const description = `Waveform of ${track.name}`.slice(0, LONGEST_DESCRIPTION);
+  const description = cut(`Waveform of ${track.name}`, LONGEST_DESCRIPTION);
   return { file: { name: WAVEFORM_NAME, data, contentType: 'image/png' }, description };
 }
 

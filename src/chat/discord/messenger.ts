@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { DiscordAPIError, type REST } from 'discord.js';
+import type { REST } from 'discord.js';
 import type { Redis } from 'ioredis';
 import { MumuError } from '#contracts/errors';
 import type { UserSettings } from '#contracts/settings';
@@ -13,10 +13,12 @@ import type {
   StatusView,
 } from '#src/chat/delivery/types';
 import { type Address, addressOf } from '#src/chat/discord/address';
+import { errorCode } from '#src/chat/discord/callbacks';
 import { LIMITS, TOKEN_MILLISECONDS } from '#src/chat/discord/limits';
 import {
   type Content,
   isMessageGone,
+  isRefusedForGood,
   isShutOut,
   isTokenGone,
   isTooLarge,
@@ -46,6 +48,8 @@ export class DiscordMessenger implements Messenger {
   private readonly posts: Posts;
   private readonly notes: StatusNotes;
   private readonly results: ResultContents;
+  /** Whose status can be shown nowhere, or was deleted: each further refusal counts towards a ban of Discord's. */
+  private readonly unshown = new WeakSet<Delivery>();
 
   constructor(
     rest: REST,
@@ -58,7 +62,44 @@ export class DiscordMessenger implements Messenger {
   }
 
   async show(delivery: Delivery, view: StatusView, secrets: Secrets | undefined): Promise<void> {
-    if (view.state === 'done') return;
+    if (view.state === 'done' || this.unshown.has(delivery)) return;
+    try {
+      await this.showStatus(delivery, view, secrets);
+    } catch (error) {
+      if (isShutOut(error) || isMessageGone(error)) this.unshown.add(delivery);
+      throw error;
+    }
+  }
+
+  async finish(
+    delivery: Delivery,
+    view: FinalView,
+    secrets: Secrets | undefined,
+    note: Note,
+    attempt = 0,
+  ): Promise<void> {
+    try {
+      await this.showEnd(delivery, view, secrets, note, attempt);
+    } catch (error) {
+      throw lasting(error);
+    }
+  }
+
+  async openFile(file: RemoteFile, _delivery: Delivery, signal: AbortSignal): Promise<Readable> {
+    const { config } = this.services;
+    return await openRemote(file.reference, {
+      hosts: FILE_HOSTS,
+      maxBytes: config.limits.uploadBytes,
+      standIn: config.discord?.api,
+      signal,
+    });
+  }
+
+  private async showStatus(
+    delivery: Delivery,
+    view: Exclude<StatusView, { state: 'done' }>,
+    secrets: Secrets | undefined,
+  ): Promise<void> {
     const settings = await this.settingsOf(delivery);
     const content = { body: statusBody(view, shownOf(delivery, settings)) };
     const token = liveToken(delivery, secrets);
@@ -81,7 +122,13 @@ export class DiscordMessenger implements Messenger {
     if (address.type === 'message' && !mayStand) await this.answer(delivery, address, content);
   }
 
-  async finish(delivery: Delivery, view: FinalView, secrets: Secrets | undefined, note: Note): Promise<void> {
+  private async showEnd(
+    delivery: Delivery,
+    view: FinalView,
+    secrets: Secrets | undefined,
+    note: Note,
+    attempt: number,
+  ): Promise<void> {
     const settings = await this.settingsOf(delivery);
     const shown = shownOf(delivery, settings);
     const token = liveToken(delivery, secrets);
@@ -93,24 +140,14 @@ export class DiscordMessenger implements Messenger {
     // What Discord finds too large in spite of what it said is tried at its general limit, then as links.
     const sizes = [...new Set([fileBytes, Math.min(fileBytes, LIMITS.fileBytes), 0])];
     for (const size of sizes) {
-      const content = await this.results.make(delivery, view, { size, voice, token, shown, note });
+      const content = await this.results.make(delivery, view, { size, voice, token, shown, note, attempt });
       try {
         await this.place(delivery, content, token, shown, note);
         return;
       } catch (error) {
-        if (!isTooLarge(error) || size === 0) throw lasting(error);
+        if (!isTooLarge(error) || size === 0) throw error;
       }
     }
-  }
-
-  async openFile(file: RemoteFile, _delivery: Delivery, signal: AbortSignal): Promise<Readable> {
-    const { config } = this.services;
-    return await openRemote(file.reference, {
-      hosts: FILE_HOSTS,
-      maxBytes: config.limits.uploadBytes,
-      standIn: config.discord?.api,
-      signal,
-    });
   }
 
   /** Brings the last word to where the request's message is; however often it is called, there is one. */
@@ -218,16 +255,18 @@ function postedBefore(delivery: Delivery): Posted | undefined {
   return channel === undefined || message === undefined ? undefined : { channel, message };
 }
 
-/** What will never work is told apart from what may pass (Discord's own trouble, the network). */
+/** What will never work is told apart from what may pass: Discord's own trouble, the network, our own disk. */
 function lasting(error: unknown): unknown {
   if (isMessageGone(error)) {
-    return new MumuError('not_found', 'The status message was deleted.', { cause: error });
+    return new MumuError('not_found', 'The message of the answer was deleted.', { cause: error });
   }
   if (isShutOut(error)) {
-    return new MumuError('not_allowed', 'The bot may no longer write where it was asked.', { cause: error });
+    return new MumuError('not_allowed', 'The bot may not write where it was asked.', { cause: error });
   }
-  if (error instanceof DiscordAPIError && error.status >= 400 && error.status < 500 && error.status !== 401) {
-    return new MumuError('cannot_do', `Discord refuses the answer (code ${error.code}).`, { cause: error });
+  if (isRefusedForGood(error)) {
+    return new MumuError('cannot_do', `Discord refuses the answer (code ${errorCode(error)}).`, {
+      cause: error,
+    });
   }
   return error;
 }

@@ -1,4 +1,5 @@
 import {
+  DiscordAPIError,
   HTTPError,
   type RawFile,
   type REST,
@@ -106,10 +107,25 @@ export function isShutOut(error: unknown): boolean {
 export function isTooLarge(error: unknown): boolean {
   return (
     errorCode(error) === RESTJSONErrorCodes.RequestEntityTooLarge ||
-    (error instanceof HTTPError && error.status === 413)
+    ((error instanceof HTTPError || error instanceof DiscordAPIError) && error.status === 413)
   );
 }
 
 export function isMessageGone(error: unknown): boolean {
   return errorCode(error) === RESTJSONErrorCodes.UnknownMessage;
+}
+
+/** Refusals that pass by themselves in spite of their status. */
+const PASSING: ReadonlySet<number> = new Set([
+  RESTJSONErrorCodes.MaximumNumberOfEditsToMessagesOlderThanOneHourReached,
+  RESTJSONErrorCodes.SendMessagesHasBeenTemporarilyDisabled,
+  RESTJSONErrorCodes.FeatureTemporarilyDisabledServerSide,
+  RESTJSONErrorCodes.APIResourceOverloaded,
+]);
+
+/** Whether Discord itself (whatever stands in front of it knows no codes) would refuse the same at any other time. */
+export function isRefusedForGood(error: unknown): boolean {
+  const code = errorCode(error);
+  if (!(error instanceof DiscordAPIError) || code === undefined || PASSING.has(code)) return false;
+  return error.status >= 400 && error.status < 500 && ![401, 408, 429].includes(error.status);
 }

@@ -1,7 +1,8 @@
 import { DiscordAPIError, type REST } from 'discord.js';
-import { MumuError } from '#contracts/errors';
+import { MumuError, toMumuError } from '#contracts/errors';
 import type { ResultFile } from '#contracts/result';
 import type { Services } from '#src/app/services';
+import { FILE_TRIES } from '#src/chat/delivery/patience';
 import type { Delivery, FinalView } from '#src/chat/delivery/types';
 import { addressOf } from '#src/chat/discord/address';
 import { prepareFiles, textUpload } from '#src/chat/discord/files';
@@ -21,6 +22,8 @@ export interface Sending {
   /** Of the interaction, while it lives. */
   token: string | undefined;
   shown: Shown;
+  /** How often it was tried before. */
+  attempt: number;
   note(posted: Record<string, unknown>): Promise<void>;
 }
 
@@ -33,10 +36,12 @@ export class ResultContents {
 
   async make(delivery: Delivery, view: DoneView, sending: Sending): Promise<Content> {
     const { request, result } = view;
-    const { storage, links } = this.services;
+    const { storage, links, log } = this.services;
     const spoken = sending.voice ? await this.speak(delivery, view, sending) : undefined;
     const words = discordWords(sending.shown.locale);
-    const files = await prepareFiles(result, sending.size, { storage, links, words }, spoken);
+    const isPatient = sending.attempt < FILE_TRIES;
+    const context = { storage, links, words, log, isPatient };
+    const files = await prepareFiles(result, sending.size, context, spoken);
     const extras = { lines: files.lines, links: files.links, voice: spoken !== undefined };
     const { body, overflow } = resultBody(request, result, extras, sending.shown);
     const uploads = overflow === undefined ? files.uploads : [...files.uploads, textUpload(overflow)];
@@ -64,7 +69,10 @@ export class ResultContents {
     if (state === 'begun' && !isMember) return undefined;
     if (!isMember && token === undefined) return undefined;
     try {
-      const voice = await voiceMessageOf(this.services.storage, file, size);
+      // Whatever is in the way of it (a full disk), the file may go out all the same.
+      const voice = await voiceMessageOf(this.services.storage, file, size).catch((thrown: unknown) => {
+        throw toMumuError(thrown);
+      });
       if (voice === undefined) return undefined;
       await note({ voice: 'begun' });
       const nonce = `v${delivery.id}`;

@@ -18,6 +18,8 @@ export interface DiscordWords {
   smaller: string;
   /** Behind the name of a file that fits nowhere, where no link can be given. */
   tooLarge: string;
+  /** Behind the name of a file that cannot be made ready, for whatever reason of the operator's side. */
+  notNow: string;
   composedAs: string;
   /** The whole of a long answer is attached. */
   whole: string;
@@ -36,6 +38,7 @@ const en: DiscordWords = {
   below: 'It took longer than Discord lets one answer wait. The result comes as a message of its own.',
   smaller: 'made smaller to fit here',
   tooLarge: 'too large for this channel',
+  notNow: 'cannot be handed out at the moment',
   composedAs: 'Composed as:',
   whole: 'The whole answer is attached.',
   voiceHere: 'The music is in the voice message.',
@@ -53,6 +56,7 @@ const zh: DiscordWords = {
   below: '等待时间超过了 Discord 对一次回答的限制，结果将作为新消息发送。',
   smaller: '已压缩以便在此发送',
   tooLarge: '对此频道来说太大',
+  notNow: '目前无法发送',
   composedAs: '作曲依据：',
   whole: '完整回答见附件。',
   voiceHere: '音乐在语音消息中。',
@@ -70,6 +74,7 @@ const es: DiscordWords = {
   below: 'Tardó más de lo que Discord deja esperar a una respuesta. El resultado llega en otro mensaje.',
   smaller: 'reducido para que quepa aquí',
   tooLarge: 'demasiado grande para este canal',
+  notNow: 'no se puede entregar en este momento',
   composedAs: 'Compuesto como:',
   whole: 'La respuesta completa va adjunta.',
   voiceHere: 'La música está en el mensaje de voz.',
@@ -87,6 +92,7 @@ const de: DiscordWords = {
   below: 'Es dauerte länger, als Discord eine Antwort warten lässt. Das Ergebnis kommt als eigene Nachricht.',
   smaller: 'verkleinert, damit es hier passt',
   tooLarge: 'zu groß für diesen Kanal',
+  notNow: 'kann gerade nicht ausgehändigt werden',
   composedAs: 'Komponiert als:',
   whole: 'Die ganze Antwort hängt an.',
   voiceHere: 'Die Musik ist in der Sprachnachricht.',
@@ -104,6 +110,7 @@ const ja: DiscordWords = {
   below: 'Discord が一つの返信を待てる時間を超えました。結果は別のメッセージで届きます。',
   smaller: 'ここに収まるよう小さくしました',
   tooLarge: 'このチャンネルには大きすぎます',
+  notNow: '現在お渡しできません',
   composedAs: '作曲の内容：',
   whole: '回答の全文を添付しました。',
   voiceHere: '音楽はボイスメッセージにあります。',

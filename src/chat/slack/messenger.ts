@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
-import { MumuError } from '#contracts/errors';
+import { MumuError, toMumuError } from '#contracts/errors';
 import type { ResultFile } from '#contracts/result';
 import type { FileLinks } from '#src/app/services';
+import { FILE_TRIES } from '#src/chat/delivery/patience';
 import type { Delivery, FinalView, Messenger, RemoteFile, StatusView } from '#src/chat/delivery/types';
 import { openRemote } from '#src/chat/download';
 import { addressOf } from '#src/chat/slack/address';
@@ -49,12 +50,18 @@ export class SlackMessenger implements Messenger {
     await this.put(delivery, view);
   }
 
-  async finish(delivery: Delivery, view: FinalView, _secrets: unknown, note: Note): Promise<void> {
+  async finish(
+    delivery: Delivery,
+    view: FinalView,
+    _secrets: unknown,
+    note: Note,
+    attempt = 0,
+  ): Promise<void> {
     if (view.state !== 'done') {
       await this.put(delivery, view);
       return;
     }
-    const uploads = this.uploadsOf(view);
+    const uploads = this.uploadsOf(view, attempt < FILE_TRIES);
     const files: SharedFile[] = [];
     if (uploads.length > 0) {
       // Files stand beside the status message, so it has to be there first.
@@ -116,17 +123,20 @@ export class SlackMessenger implements Messenger {
     return set?.language ?? delivery.locale ?? (await people.language(user));
   }
 
-  /** What of a result goes up: its files, and its text where that is too long for a message. */
-  private uploadsOf({
-    result,
-  }: Extract<FinalView, { state: 'done' }>): Array<Upload & { stored?: ResultFile }> {
-    const { storage } = this.options;
+  /**
+   * What of a result goes up: its files, and its text where that is too long for a message.
+   * @param isPatient a file that the store does not hand out now may be tried again
+   */
+  private uploadsOf(
+    { result }: Extract<FinalView, { state: 'done' }>,
+    isPatient: boolean,
+  ): Array<Upload & { stored?: ResultFile }> {
     const files = result.files.map((file) => ({
       key: file.key,
       name: file.name,
       bytes: file.bytes,
       stored: file,
-      open: () => storage.read(file.key),
+      open: () => this.read(result.id, file.key, isPatient),
     }));
     const text = wholeText(result);
     if (!isTooLong(text)) return files;
@@ -135,7 +145,20 @@ export class SlackMessenger implements Messenger {
     return [...files, { key: 'text', name: `${result.id}.txt`, bytes: bytes.length, open }];
   }
 
-  /** Where Slack does not take a file, a link to it, if there is a public address. */
+  /** Opens a file of a result. @throws MumuError not_found also where the patience with a store is at its end */
+  private async read(id: string, key: string, isPatient: boolean): Promise<Readable> {
+    const { storage, log } = this.options;
+    try {
+      return await storage.read(key);
+    } catch (error) {
+      const { code } = toMumuError(error);
+      if (isPatient || code === 'not_found') throw error;
+      log.error({ id, code }, 'an answer goes out without one of its files');
+      throw new MumuError('not_found', 'it cannot be handed out at the moment', { cause: error });
+    }
+  }
+
+  /** Where Slack does not take a file, or we cannot read it, a link to it, if there is a public address. */
   private async share(
     upload: Upload & { stored?: ResultFile },
     delivery: Delivery,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { fitFileName } from '#contracts/file-name';
 import { type RemoteFile, remoteFileSchema } from '#src/chat/delivery/types';
 
 /** Most files of one request. */
@@ -23,18 +24,11 @@ export function remoteFiles(announced: unknown): RemoteFile[] {
     .filter(({ mode }) => mode !== 'tombstone')
     .slice(0, MAX_FILES)
     .map(({ id, name, title, mimetype, size }) => ({
-      name: shorten(name ?? title ?? 'file'),
+      name: fitFileName(name ?? title ?? 'file', NAME),
       ...(mimetype === undefined || mimetype === '' ? {} : { mime: mimetype }),
       ...(size === undefined ? {} : { bytes: size }),
       reference: id,
     }));
-}
-
-/** Keeps the ending, which tells people what it is. */
-function shorten(name: string): string {
-  if (name.length <= NAME) return name;
-  const ending = /\.[^.]{1,8}$/.exec(name)?.[0] ?? '';
-  return `${name.slice(0, NAME - ending.length)}${ending}`;
 }
 
 /** A message, whether it came as `message` or as `app_mention`. */

@@ -88,7 +88,10 @@ function http(config: SlackConfig, signingSecret: string, log: Logger): Connecti
       return port;
     },
     async start(app) {
-      const server = await app.start({ host: config.host, port: config.port });
+      const { host } = config;
+      const server = await app.start({ host, port: config.port }).catch((error: unknown) => {
+        throw listenFailure(error, host, config.port);
+      });
       const address = server.address();
       port = typeof address === 'object' && address !== null ? address.port : config.port;
       server.once('close', () => {
@@ -97,6 +100,27 @@ function http(config: SlackConfig, signingSecret: string, log: Logger): Connecti
       log.info({ platform: 'slack', port }, 'listening');
     },
   };
+}
+
+/** What is wrong with an address to listen at: nothing that passes by itself, so it ends the start. */
+function listenFailure(error: unknown, host: string, port: number): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  const message = sentenceOf(code, host, port);
+  return message === undefined ? error : new MumuError('invalid_input', message, { cause: error });
+}
+
+function sentenceOf(code: string | undefined, host: string, port: number): string | undefined {
+  switch (code) {
+    case 'EADDRINUSE':
+      return `Port ${port} of ${host} is taken: stop what uses it, or choose another with MUMU_SLACK_PORT (or MUMU_SLACK_HOST).`;
+    case 'EACCES':
+      return `Port ${port} of ${host} is not allowed: choose one above 1023 with MUMU_SLACK_PORT (or another MUMU_SLACK_HOST).`;
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return `${host} is no address of this machine: set MUMU_SLACK_HOST to one, beside MUMU_SLACK_PORT ${port}.`;
+    default:
+      return undefined;
+  }
 }
 
 /**

@@ -23,7 +23,8 @@ export interface RunningSlack extends RunningAdapter {
 
 /**
  * Connects to Slack and answers until it is closed.
- * @throws MumuError invalid_input for tokens that are missing or refused; unavailable if Slack does not answer.
+ * @throws MumuError invalid_input for tokens that are missing or refused, and for a port that cannot be listened at;
+ *   unavailable if Slack does not answer.
  */
 export async function startSlack(services: Services): Promise<RunningSlack> {
   const { config: settings, log, redis } = services;
@@ -84,6 +85,7 @@ export async function startSlack(services: Services): Promise<RunningSlack> {
     await connection.start(app);
   } catch (cause) {
     await close();
+    if (cause instanceof MumuError) throw cause;
     const code = refusalCode(cause);
     if (code === undefined) {
       throw new MumuError('unavailable', `Slack cannot be connected to: ${(cause as Error).message}.`, {

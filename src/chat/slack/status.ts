@@ -14,6 +14,7 @@ const ELSEWHERE: ReadonlySet<string> = new Set([
   'not_in_channel',
   'channel_not_found',
   'is_archived',
+  'is_inactive',
   'restricted_action',
   'restricted_action_read_only_channel',
   'restricted_action_thread_only_channel',
@@ -27,6 +28,7 @@ const GONE: ReadonlySet<string> = new Set([
   'message_not_found',
   'cant_update_message',
   'edit_window_closed',
+  'is_inactive',
   'channel_not_found',
   'not_in_channel',
 ]);
@@ -45,7 +47,7 @@ export class StatusMessages {
    * Shows a message where the request's status is, or posts it as such.
    * @param render makes the message; `moved` is set where the answer comes directly instead of in the channel.
    * @param away Redis does not answer: what is not in memory is looked for in Slack itself.
-   * @throws MumuError not_allowed if Slack lets us write neither there nor to the person.
+   * @throws MumuError not_allowed if Slack lets us write neither there nor to the person, or refuses the message.
    */
   async put(delivery: Delivery, render: (moved: boolean) => SlackMessageBody, away = false): Promise<Place> {
     const place = away ? this.notes.recall(delivery.id) : await this.notes.place(delivery.id);
@@ -56,7 +58,7 @@ export class StatusMessages {
       await this.client.chat.update({ channel, ts, ...render(moved), link_names: false, parse: 'none' });
       return place;
     } catch (error) {
-      if (!GONE.has(refusalCode(error) ?? '')) throw error;
+      if (!GONE.has(refusalCode(error) ?? '')) throw final(error);
       await this.notes.lost(delivery.id);
       return this.post(delivery, render, away);
     }
@@ -203,7 +205,7 @@ function final(error: unknown): unknown {
   if (error instanceof MumuError || mayPass(error)) return error;
   return new MumuError(
     'not_allowed',
-    `Slack lets the bot write neither there nor to the person (${refusalCode(error)}).`,
+    `Slack takes the bot’s message neither there nor directly (${refusalCode(error)}).`,
     { cause: error },
   );
 }

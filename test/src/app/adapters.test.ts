@@ -24,6 +24,21 @@ it('goes on trying while a platform is away, and stops when it is closed', async
   await never.close();
 });
 
+it('ends a connection that comes about when it is closed already', async () => {
+  const inner: RunningAdapter = { platform: 'discord', connected: true, close: vi.fn(async () => undefined) };
+  let connect = (_adapter: RunningAdapter) => undefined as unknown;
+  const begun = new Promise<RunningAdapter>((resolve) => {
+    connect = resolve;
+  });
+  const adapter = new PatientAdapter('discord', () => begun, log);
+  const starting = adapter.start();
+  const closed = adapter.close();
+  connect(inner);
+  await Promise.all([starting, closed]);
+  expect(inner.close).toHaveBeenCalledOnce();
+  expect(adapter.connected).toBe(false);
+});
+
 it('does not go on with a token that is refused', async () => {
   const refused = new PatientAdapter(
     'discord',

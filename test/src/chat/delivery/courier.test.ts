@@ -113,6 +113,49 @@ describe('a receipt', () => {
   });
 });
 
+describe('an answer', () => {
+  const help = () => makeReceipt({ intent: { type: 'line', text: '/help' } });
+
+  it.each([
+    'unavailable',
+    'internal',
+    'disk_full',
+    'missing_dependency',
+    'damaged_pack',
+    'limit_reached',
+  ] as const)('that meets what may pass is tried again: %s', async (code) => {
+    const attempts: number[] = [];
+    messenger.onFinish = async (_delivery, _note, attempt) => {
+      attempts.push(attempt);
+      if (attempt === 0) throw new MumuError(code, 'Not now.');
+    };
+    const courier = await rig.courier(messenger);
+    const receipt = help();
+    await courier.receive(receipt, NO_SECRETS);
+    expect((await messenger.end(receipt.id)).view).toMatchObject({ state: 'told' });
+    expect(attempts).toEqual([0, 1]);
+  });
+
+  it.each(['not_found', 'not_allowed', 'cannot_do', 'refused'] as const)(
+    'that can come to nothing is given up: %s',
+    async (code) => {
+      const attempts: number[] = [];
+      messenger.onFinish = async (_delivery, _note, attempt) => {
+        attempts.push(attempt);
+        throw new MumuError(code, 'Never.');
+      };
+      const courier = await rig.courier(messenger);
+      const receipt = help();
+      await courier.receive(receipt, NO_SECRETS);
+      const key = `${rig.redis.prefix}:delivery:${receipt.id}`;
+      const store = rig.redis.connect('producer');
+      await until(async () => (await store.hget(key, 'state')) === 'closed');
+      store.disconnect();
+      expect(attempts).toEqual([0]);
+    },
+  );
+});
+
 describe('files', () => {
   it('a platform does not hand out at once are asked for again', async () => {
     const courier = await rig.courier(messenger);

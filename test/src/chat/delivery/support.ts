@@ -47,8 +47,11 @@ export class TestMessenger implements Messenger {
   overlaps = 0;
   /** What happens in a call, before it counts as made. */
   onShow: (delivery: Delivery, view: StatusView) => Promise<void> = async () => undefined;
-  onFinish: (delivery: Delivery, note: (posted: Record<string, unknown>) => Promise<void>) => Promise<void> =
-    async () => undefined;
+  onFinish: (
+    delivery: Delivery,
+    note: (posted: Record<string, unknown>) => Promise<void>,
+    attempt: number,
+  ) => Promise<void> = async () => undefined;
   private readonly busy = new Set<string>();
   private readonly waiting: Array<{ id: string; done(call: Call): void }> = [];
 
@@ -64,10 +67,11 @@ export class TestMessenger implements Messenger {
     view: FinalView,
     secrets: Secrets | undefined,
     note: (posted: Record<string, unknown>) => Promise<void>,
+    attempt: number,
   ): Promise<void> {
     await this.alone(delivery, async () => {
       const posted = { ...delivery.posted };
-      await this.onFinish(delivery, note);
+      await this.onFinish(delivery, note, attempt);
       const call = { id: delivery.id, view, secrets, posted };
       this.finished.push(call);
       for (const { id, done } of this.waiting) if (id === call.id) done(call);

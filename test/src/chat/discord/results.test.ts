@@ -1,6 +1,9 @@
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import { REST } from 'discord.js';
 import { MessageFlags } from 'discord-api-types/v10';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { FILE_TRIES } from '#src/chat/delivery/patience';
 import type { Delivery } from '#src/chat/delivery/types';
 import { DiscordMessenger } from '#src/chat/discord/messenger';
 import { until } from '#test/src/chat/discord/support/bot';
@@ -12,6 +15,7 @@ import {
   DIRECT,
   type LocalDiscord,
   type Standing,
+  snowflake,
 } from '#test/src/chat/discord/support/local-discord';
 import { buttonsOn, Person } from '#test/src/chat/discord/support/people';
 import { refusal } from '#test/src/chat/discord/support/rest-api';
@@ -94,6 +98,81 @@ describe('files and the room there is', () => {
       '-# Only the first 10 minutes were listened to.',
     ]);
     expect(labelsOf(message)).toContain('Vary');
+  });
+});
+
+describe('a disk that is full while a file is made smaller', () => {
+  const { PATH } = process.env;
+  const mark = () => stage.fixtures.path('full-disk/tried');
+  afterEach(() => {
+    process.env.PATH = PATH;
+  });
+
+  /** An ffmpeg that meets a full disk where files are made to fit; all else is done by the real one. */
+  function fill(): void {
+    const folder = stage.fixtures.path('full-disk');
+    mkdirSync(folder, { recursive: true });
+    rmSync(mark(), { force: true });
+    const script = [
+      '#!/bin/sh',
+      'case "$*" in *fit.ogg*)',
+      `  touch "${mark()}"`,
+      '  echo "av_interleaved_write_frame(): No space left on device" >&2',
+      '  exit 1;;',
+      'esac',
+      `PATH="${PATH}" exec ffmpeg "$@"`,
+    ].join('\n');
+    writeFileSync(join(folder, 'ffmpeg'), script, { mode: 0o755 });
+    process.env.PATH = `${folder}${delimiter}${PATH}`;
+  }
+
+  it('holds the result up and does not lose it', async () => {
+    fill();
+    const open = ana.slash('generate', { prompt: 'x' }, { fileBytes: 6000 });
+    await until(() => existsSync(mark()));
+    process.env.PATH = PATH;
+    const message = await stage.ended(open);
+    expect(namesOf(message)).toContain('track.ogg');
+    expect(message.content).toContain('made smaller');
+  });
+
+  it.each([
+    ['a link', true, /^-# track\.mp3: <https:\/\/mumu\.example\/files\/[^\\>]+>$/m],
+    ['a sentence', false, /^-# track\.mp3: cannot be handed out at the moment$/m],
+  ])('ends in %s if it stays full', async (_what, hasAddress, words) => {
+    const { services } = stage.bot;
+    const links = hasAddress ? services.links : { link: () => undefined };
+    const store = services.redis.connect('producer');
+    const rest = new REST({ api: discord.api }).setToken(discord.token);
+    const messenger = new DiscordMessenger(rest, store, { ...services, links });
+    const earlier = ana.slash('generate', { prompt: 'x' });
+    await stage.ended(earlier);
+    const result = await services.queue.conversations.result(`d${earlier.id}`);
+    const request = engine.requests.at(-1);
+    if (result?.status !== 'done' || request === undefined) throw new Error('no result');
+    const message = snowflake();
+    const address = { type: 'message', application: APPLICATION, channel: CHANNEL, person: ana.id, message };
+    const delivery: Delivery = {
+      ...{ id: `d${message}`, platform: 'discord', user: `discord:${ana.id}`, roles: [], conversation: 'c' },
+      ...{ intent: { type: 'line', text: '/generate x' }, address: { ...address, fileBytes: 6000 } },
+      ...{ receivedAt: Date.now(), state: 'queued', posted: {}, fileCount: 0 },
+    };
+    const finish = (attempt: number) =>
+      messenger.finish(
+        delivery,
+        { state: 'done', request, result },
+        undefined,
+        async () => undefined,
+        attempt,
+      );
+    fill();
+    await expect(finish(FILE_TRIES - 1)).rejects.toMatchObject({ code: 'disk_full' });
+    expect(stage.answersTo(message)).toEqual([]);
+    await finish(FILE_TRIES);
+    const [answer] = stage.answersTo(message);
+    expect(answer?.content).toMatch(words);
+    expect(answer?.files).toEqual([]);
+    store.disconnect();
   });
 });
 

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isFromFuture, openConnection } from '#src/chat/slack/receiver';
 import { startSlack } from '#src/chat/slack/start';
@@ -109,6 +111,23 @@ describe('a start', () => {
       environment: { MUMU_SLACK_API: 'http://127.0.0.1:1/api/' },
     });
     await expect(failure).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
+  it('at a port or an address that cannot be listened at says what to set, and is not tried again', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
+    const start = (environment: Record<string, string>) => startTestBot({ mode: 'http', environment });
+    await expect(start({ MUMU_SLACK_PORT: String(port) })).rejects.toMatchObject({
+      code: 'invalid_input',
+      message: expect.stringMatching(new RegExp(`${port}.* taken.*MUMU_SLACK_PORT.*MUMU_SLACK_HOST`)),
+    });
+    // A block of addresses for examples, which no machine has.
+    await expect(start({ MUMU_SLACK_HOST: '203.0.113.9' })).rejects.toMatchObject({
+      code: 'invalid_input',
+      message: expect.stringMatching(/203\.0\.113\.9.*MUMU_SLACK_HOST.*MUMU_SLACK_PORT/),
+    });
+    other.close();
   });
 
   it('without settings is none', async () => {
