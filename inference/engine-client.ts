@@ -5,6 +5,7 @@ import { type EngineJob, type EngineResult, fromEngineSchema, type ToEngine } fr
 import { MumuError } from '#contracts/errors';
 import type { Progress } from '#contracts/progress';
 import type { EngineSettings } from '#inference/engine-process';
+import { throwIfAborted } from '#inference/runtime/abort';
 import type { DeviceChoice } from '#inference/runtime/device';
 
 export type EngineClientOptions = {
@@ -46,8 +47,43 @@ type Waiting = {
 };
 type State = { pack: string; device: string; why: string };
 
+/**
+ * What `work` comes to, unless the job is cancelled before that. The work itself goes on: other jobs may wait for it
+ * too, and the next one will.
+ * @throws MumuError cancelled
+ */
+export async function unlessCancelled<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work;
+  let onAbort = () => {};
+  const cancelled = new Promise<never>((_resolve, reject) => {
+    onAbort = () => reject(cancelledError());
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  if (signal.aborted) onAbort();
+  try {
+    return await Promise.race([work, cancelled]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+const cancelledError = () => new MumuError('cancelled', 'The job was cancelled.');
+
+/**
+ * What a run is called between client and engine: its job's id, or one like it while another run has that. A job may
+ * come a second time while its first run still goes on, when this worker was held up for so long that the queue took
+ * it for dead.
+ */
+function runName(id: string, taken: ReadonlyMap<string, unknown>): string {
+  let name = id;
+  // Ids have 64 characters at most.
+  for (let run = 2; taken.has(name); run++) name = `${id.slice(0, 56)}_${run}`;
+  return name;
+}
+
 /** A running engine process and the jobs it is at. */
 class EngineChild {
+  /** By the name of the run. */
   readonly waiting = new Map<string, Waiting>();
   readonly ready: Promise<State>;
   state: State | null = null;
@@ -139,12 +175,11 @@ export function startEngine(options: EngineClientOptions): EngineClient {
   };
 
   async function run(job: EngineJob, { signal, onProgress }: RunOptions = {}): Promise<EngineResult> {
-    const cancelled = () => new MumuError('cancelled', 'The job was cancelled.');
-    if (signal?.aborted) throw cancelled();
+    throwIfAborted(signal);
     const engine = current();
-    await engine.ready;
-    if (signal?.aborted) throw cancelled();
-    const { id } = job.request;
+    await unlessCancelled(engine.ready, signal);
+    throwIfAborted(signal);
+    const id = runName(job.request.id, engine.waiting);
     let killer: NodeJS.Timeout | undefined;
     const onAbort = () => {
       engine.send({ type: 'cancel', id });
@@ -155,12 +190,12 @@ export function startEngine(options: EngineClientOptions): EngineClient {
       return await new Promise<EngineResult>((done, fail) => {
         engine.waiting.set(id, { done, fail, onProgress });
         signal?.addEventListener('abort', onAbort, { once: true });
-        engine.send({ type: 'run', job });
+        engine.send({ type: 'run', job: { ...job, request: { ...job.request, id } } });
         if (engine.gone)
           fail(new MumuError('engine_lost', 'The engine stopped in the middle of the job; try again.'));
       });
     } catch (error) {
-      throw signal?.aborted ? cancelled() : error;
+      throw signal?.aborted ? cancelledError() : error;
     } finally {
       clearTimeout(killer);
       signal?.removeEventListener('abort', onAbort);

@@ -8,7 +8,12 @@ import { fitFileName } from '#contracts/file-name';
 import type { Progress } from '#contracts/progress';
 import { optionsSchema, type Request } from '#contracts/request';
 import type { DoneResult, ResultFile } from '#contracts/result';
-import { type EngineClient, type EngineClientOptions, startEngine } from '#inference/engine-client';
+import {
+  type EngineClient,
+  type EngineClientOptions,
+  startEngine,
+  unlessCancelled,
+} from '#inference/engine-client';
 import type { DeviceChoice } from '#inference/runtime/device';
 import { listPacks, loadPack } from '#models/packs/read';
 import type { Logger } from '#src/log';
@@ -102,7 +107,8 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   };
 
   const handle = async (request: Request, context: JobContext): Promise<DoneResult> => {
-    const engine = await engineFor(context.pack);
+    // A cancelled job frees its place at once; the pack is built all the same, for whoever waits for it.
+    const engine = await unlessCancelled(engineFor(context.pack), context.signal);
     const { user, server } = request;
     const show = new ShownText(policy, { user, server }, context.onProgress);
     const workFolder = await mkdtemp(join(workRoot, `${process.pid}-`));

@@ -124,11 +124,17 @@ export class LanguageModel {
     return states;
   }
 
-  /** Logits with what must never be drawn taken out: padding, `<s>`, `<unk>`, audio tokens but the first. */
+  /**
+   * Logits with what must never be drawn taken out: padding, `<s>`, `<unk>`, audio tokens but the first. Many
+   * tokenizers pad with the end of the answer, or have one token for all of these: the end stays, or none would come.
+   */
   private allowed(logits: Float32Array): Float32Array {
-    const { bos, pad, unk, audioTokens } = this.tokenizer.special;
+    const { bos, eos, pad, unk, audioTokens } = this.tokenizer.special;
     const out = logits.slice();
-    for (const id of [bos, pad, unk, ...audioTokens.slice(1)]) if (id < out.length) out[id] = -Infinity;
+    for (const id of [bos, pad, unk, ...audioTokens.slice(1)]) {
+      // What the tokenizer does not have is -1.
+      if (id !== eos && id >= 0 && id < out.length) out[id] = -Infinity;
+    }
     return out;
   }
 

@@ -10,7 +10,12 @@ import { t5ConfigSchema } from '#models/architectures/t5';
 /** The files of a checkpoint folder, as training writes it. */
 export const CHECKPOINT_FILES = { metadata: 'checkpoint.json', weights: 'model.safetensors' } as const;
 
+/** The id of a special token that a tokenizer does not have, as SentencePiece writes it. */
+export const NO_TOKEN = -1;
+
 const count = z.number().int().positive();
+const id = z.number().int().nonnegative();
+const idOrNone = z.number().int().min(NO_TOKEN);
 const triple = z.tuple([z.number(), z.number(), z.number()]);
 
 const audioEncoderSchema = z.object({
@@ -114,11 +119,13 @@ export const checkpointSchema = z.object({
   }),
   tokenizer: z.object({
     file: z.string().regex(/^[\w.-]+$/),
-    bos: z.number().int(),
-    eos: z.number().int(),
-    pad: z.number().int(),
-    unk: z.number().int(),
-    audio_tokens: z.array(z.number().int().nonnegative()),
+    bos: id,
+    eos: id,
+    /** -1 where there is none: Meta's LLaMA has no padding. */
+    pad: idOrNone,
+    /** -1 where there is none. */
+    unk: idOrNone,
+    audio_tokens: z.array(id),
   }),
   prompt: z.object({
     template: z.string().includes('{instruction}'),

@@ -90,11 +90,27 @@ export interface OnnxModel {
   opset_import: { domain: string; version: number }[];
 }
 
-let modelType: protobuf.Type | undefined;
+let parsedType: protobuf.Type | undefined;
+
+function modelType(): protobuf.Type {
+  parsedType ??= protobuf.parse(ONNX_FIELDS, { keepCase: true }).root.lookupType('onnx.ModelProto');
+  return parsedType;
+}
 
 /** Bytes of an ONNX ModelProto. */
 export function encodeModel(model: OnnxModel): Uint8Array {
-  modelType ??= protobuf.parse(ONNX_FIELDS, { keepCase: true }).root.lookupType('onnx.ModelProto');
   // The interfaces above say the same as the schema, so the object needs no conversion.
-  return modelType.encode(model as unknown as protobuf.Message).finish();
+  return modelType()
+    .encode(model as unknown as protobuf.Message)
+    .finish();
+}
+
+/** Names of the files beside a graph that its weights lie in, from the bytes of its ModelProto. */
+export function weightFilesOf(model: Uint8Array): string[] {
+  // A message that was read has every repeated field, empty where nothing was written; a message in it may be absent.
+  const { graph } = modelType().decode(model) as unknown as {
+    graph: Pick<OnnxModel['graph'], 'initializer'> | null;
+  };
+  const entries = (graph?.initializer ?? []).flatMap((tensor) => tensor.external_data ?? []);
+  return [...new Set(entries.filter((entry) => entry.key === 'location').map((entry) => entry.value))];
 }

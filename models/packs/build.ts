@@ -19,6 +19,7 @@ import {
   PACK_FORMAT,
   type PackDtype,
   type PackManifest,
+  packManifestSchema,
 } from '#models/packs/schema';
 
 export interface BuildPackOptions {
@@ -130,6 +131,13 @@ async function writePack(
     graphs: planned.map((graph) => graph.name),
     files,
   };
+  // What nobody could open is no pack: the one that was there before stays.
+  const { error } = packManifestSchema.safeParse(manifest);
+  const issue = error?.issues[0];
+  if (issue) {
+    const field = issue.path.join('.');
+    throw new RangeError(`${field} in pack.json would be refused (${issue.message})`, { cause: error });
+  }
   await writeFile(join(folder, 'pack.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   return manifest;
 }

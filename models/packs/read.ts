@@ -1,9 +1,16 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { MumuError } from '#contracts/errors';
+import { weightFilesOf } from '#models/graph/onnx-schema';
 import { checkpointSums } from '#models/packs/build';
 import { hashFile } from '#models/packs/files';
-import { BUILDER_VERSION, type GraphName, type PackManifest, packManifestSchema } from '#models/packs/schema';
+import {
+  BUILDER_VERSION,
+  type GraphName,
+  graphFile,
+  type PackManifest,
+  packManifestSchema,
+} from '#models/packs/schema';
 
 /** A pack that is there and whose description can be read. */
 export interface Pack {
@@ -63,20 +70,26 @@ export async function loadPack(folder: string): Promise<Pack> {
     if (!manifest.graphs.includes(wanted)) {
       throw new MumuError('cannot_do', `The pack ${name} has no ${wanted}.`);
     }
-    return join(folder, `${wanted}.onnx`);
+    return join(folder, graphFile(wanted));
   };
   return { folder, manifest, graph, tokenizer: join(folder, manifest.tokenizer.file) };
 }
 
 /**
- * Reads every file of a pack and compares its sha256. Throws MumuError not_found or damaged_pack, naming the first
- * file that differs.
+ * Reads every file of a pack and compares its sha256, and sees that its graphs read their weights from those files
+ * only. Throws MumuError not_found or damaged_pack, naming the first file that differs.
  */
 export async function verifyPack(folder: string): Promise<PackManifest> {
-  const { manifest } = await loadPack(folder);
+  const { manifest, graph } = await loadPack(folder);
   for (const file of manifest.files) {
     const { sha256 } = await hashFile(join(folder, file.name));
     if (sha256 !== file.sha256) throw damaged(basename(folder), `${file.name} does not match its checksum`);
+  }
+  const listed = new Set(manifest.files.map((file) => file.name));
+  for (const name of manifest.graphs) {
+    const unlisted = weightFilesOf(await readFile(graph(name))).find((file) => !listed.has(file));
+    if (unlisted === undefined) continue;
+    throw damaged(basename(folder), `${graphFile(name)} reads ${unlisted}, which pack.json does not list`);
   }
   return manifest;
 }

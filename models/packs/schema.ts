@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { MODEL_CHANGES } from '#models/checkpoint/metadata';
+import { MODEL_CHANGES, NO_TOKEN } from '#models/checkpoint/metadata';
 
 /** Changes when packs built before can no longer be read, or should be built anew by themselves. */
 export const PACK_FORMAT = 'mumu-pack/1';
@@ -26,13 +26,16 @@ export type GraphName = (typeof GRAPH_NAMES)[number];
 
 const count = z.number().int().positive();
 const id = z.number().int().nonnegative();
+/** Of a token that not every tokenizer has. */
+const idOrNone = z.number().int().min(NO_TOKEN);
+/** In the pack's own folder: nothing of a pack lies elsewhere. */
+const fileName = z.string().regex(/^\w[\w.-]*$/);
 const triple = z.tuple([z.number(), z.number(), z.number()]);
 
 export const packDtypeSchema = z.enum(['fp32', 'int8', 'int4']);
 export type PackDtype = z.infer<typeof packDtypeSchema>;
 
-/** pack.json: what a pack is, what running it needs to know, and the checksums of its files. */
-export const packManifestSchema = z.object({
+const fields = z.object({
   format: z.literal(PACK_FORMAT),
   builder: z.number().int(),
   name: z.string(),
@@ -48,11 +51,13 @@ export const packManifestSchema = z.object({
   source: z.record(z.string(), z.string()),
 
   tokenizer: z.object({
-    file: z.string(),
+    file: fileName,
     bos: id,
     eos: id,
-    pad: id,
-    unk: id,
+    /** -1 where there is none. */
+    pad: idOrNone,
+    /** -1 where there is none. */
+    unk: idOrNone,
     /** [AUD0] to [AUD7]; empty where the model makes no music. */
     audioTokens: z.array(id),
   }),
@@ -129,11 +134,25 @@ export const packManifestSchema = z.object({
   files: z
     .array(
       z.object({
-        name: z.string().regex(/^[\w][\w.-]*$/),
+        name: fileName,
         bytes: z.number().int().nonnegative(),
         sha256: z.string().regex(/^[0-9a-f]{64}$/),
       }),
     )
     .min(1),
+});
+
+/** File of a graph within its pack. */
+export const graphFile = (graph: GraphName): string => `${graph}.onnx`;
+
+/** pack.json: what a pack is, what running it needs to know, and the checksums of its files. */
+export const packManifestSchema = fields.superRefine(({ graphs, tokenizer, files }, context) => {
+  // What is not listed has no checksum, and would be run or read whatever it holds.
+  const listed = new Set(files.map((file) => file.name));
+  for (const name of [...graphs.map(graphFile), tokenizer.file]) {
+    if (!listed.has(name)) {
+      context.addIssue({ code: 'custom', path: ['files'], message: `${name} is not listed` });
+    }
+  }
 });
 export type PackManifest = z.infer<typeof packManifestSchema>;

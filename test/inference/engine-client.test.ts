@@ -1,9 +1,9 @@
 import { cp, mkdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { EngineJob } from '#contracts/engine';
+import type { EngineJob, EngineResult } from '#contracts/engine';
 import type { Progress } from '#contracts/progress';
-import { type EngineClient, startEngine } from '#inference/engine-client';
+import { type EngineClient, type EngineClientOptions, startEngine } from '#inference/engine-client';
 import { randomPack } from '#test/support/random-pack';
 import { makeRequest } from '#test/support/requests';
 
@@ -20,12 +20,32 @@ afterAll(async () => {
   await pack?.remove();
 });
 
-function start(packFolder: string): EngineClient {
+/** An engine that is ready once a file lies beside it; its answers tell how many jobs it was given. */
+const LATE_ENGINE = `
+import { existsSync } from 'node:fs';
+let jobs = 0;
+process.on('disconnect', () => process.exit(0));
+process.on('message', ({ type, job }) => {
+  if (type === 'stop') process.exit(0);
+  if (type !== 'run') return;
+  const timings = { decode: 0, encode: 0, language: 0, music: 0, total: 0 };
+  const result = { text: ++jobs + ': ' + job.request.text, files: [], pack: 'late', timings, notes: [] };
+  process.send({ type: 'result', id: job.request.id, result });
+});
+const look = setInterval(() => {
+  if (!existsSync(process.argv[1] + '.go')) return;
+  clearInterval(look);
+  process.send({ type: 'ready', pack: 'late', device: 'cpu', why: 'it was asked for' });
+}, 20);
+`;
+
+function start(packFolder: string, module?: EngineClientOptions['module']): EngineClient {
   const client = startEngine({
     packFolder,
     device: 'cpu',
     threads: 1,
     cacheFolder: join(pack.folder, 'cache'),
+    ...(module ? { module } : {}),
   });
   clients.push(client);
   return client;
@@ -75,6 +95,45 @@ describe('the engine in its own process', () => {
     const { pid } = engine;
     expect((await engine.run(await job({ text: 'Hello?' }))).pack).toBe('random');
     expect(engine.pid).toBe(pid);
+  });
+
+  it('keeps two runs of one job apart: each has its own answer, and its own end', async () => {
+    const engine = start(pack.packFolder);
+    const stop = new AbortController();
+    const long = await job({ command: 'generate', text: 'x', options: { seconds: 60 } });
+    const short = await job({ text: 'Hello?' });
+    const again = { ...short, request: { ...short.request, id: long.request.id } };
+    const seen: Progress[] = [];
+    let second: Promise<EngineResult> | undefined;
+    const first = engine.run(long, {
+      signal: stop.signal,
+      onProgress: (p) => {
+        if (p.type !== 'stage' || p.stage !== 'music' || second) return;
+        second = engine.run(again, { onProgress: (q) => seen.push(q) });
+        // The first is still under way when the second has its answer.
+        void second.finally(() => stop.abort());
+      },
+    });
+    await expect(first).rejects.toMatchObject({ code: 'cancelled' });
+    const result = await second;
+    expect(result?.text).toBe((await engine.run(short)).text);
+    expect(seen.filter((p) => p.type === 'text').at(-1)).toEqual({ type: 'text', text: result?.text });
+  });
+
+  it('ends a job that is cancelled while it starts, and is there for the next', async () => {
+    const module = { path: join(pack.folder, 'late.mjs'), execArgv: [] };
+    await writeFile(module.path, LATE_ENGINE);
+    const engine = start(pack.packFolder, module);
+    const stop = new AbortController();
+    const waiting = engine.run(await job({ text: 'Hello?' }), { signal: stop.signal });
+    const next = await job({ text: 'Who is next?' });
+    const answered = engine.run(next);
+    stop.abort();
+    await expect(waiting).rejects.toMatchObject({ code: 'cancelled' });
+    expect(engine.state).toBeNull();
+    // Only now may the engine be ready: it was not stopped, and has heard of one job only.
+    await writeFile(`${module.path}.go`, '');
+    expect((await answered).text).toBe(`1: ${next.request.text}`);
   });
 
   it('says why it cannot start', async () => {

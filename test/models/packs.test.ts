@@ -2,7 +2,7 @@ import { cp, mkdir, mkdtemp, open, readdir, readFile, rm, truncate, writeFile } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InferenceSession } from 'onnxruntime-node';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { toMumuError } from '#contracts/errors';
 import { readCheckpointMetadata } from '#models/checkpoint/metadata';
 import { openSafetensors } from '#models/checkpoint/safetensors';
@@ -11,15 +11,108 @@ import { WeightFile } from '#models/graph/save';
 import { buildPack, clearLeftovers } from '#models/packs/build';
 import { planGraphs } from '#models/packs/graphs';
 import { listPacks, loadPack, packIsCurrent, verifyPack } from '#models/packs/read';
-import { GRAPH_NAMES } from '#models/packs/schema';
+import { GRAPH_NAMES, type PackManifest } from '#models/packs/schema';
+import { randomPack } from '#test/support/random-pack';
 import { PYTHON_TIMEOUT } from './support/parity-tests.js';
 import { describeWithPython, runPython } from './support/python.js';
+
+/** What the tests below change in a checkpoint.json. */
+type CheckpointJson = {
+  tokenizer: Record<string, unknown>;
+  components: { music_decoder: { window_seconds: number } };
+};
 
 it('says that the disk is full when it is', async () => {
   const file = await WeightFile.create('/dev/full');
   const failure = await file.store('w', async () => new Uint8Array(8192)).catch((error: unknown) => error);
   expect(toMumuError(failure).code).toBe('disk_full');
   await file.close();
+});
+
+describe('a pack', () => {
+  let random: Awaited<ReturnType<typeof randomPack>>;
+  beforeAll(async () => {
+    random = await randomPack();
+  });
+  afterAll(() => random?.remove());
+
+  /** A copy of the pack with another pack.json, and whatever else is done to it. */
+  const changed = async (change: (manifest: PackManifest, copy: string) => unknown): Promise<string> => {
+    const copy = await mkdtemp(join(random.folder, 'changed-'));
+    await cp(random.packFolder, copy, { recursive: true });
+    const manifest: PackManifest = JSON.parse(await readFile(join(copy, 'pack.json'), 'utf8'));
+    await change(manifest, copy);
+    await writeFile(join(copy, 'pack.json'), JSON.stringify(manifest));
+    return copy;
+  };
+  const unlist = (manifest: PackManifest, name: string) => {
+    manifest.files = manifest.files.filter((file) => file.name !== name);
+  };
+
+  it('has a checksum of everything that is run or read', async () => {
+    await verifyPack(await changed(() => undefined));
+    const graph = await changed(async (manifest, copy) => {
+      unlist(manifest, 'music-step.onnx');
+      await writeFile(join(copy, 'music-step.onnx'), 'garbage');
+    });
+    for (const read of [loadPack, verifyPack]) {
+      await expect(read(graph)).rejects.toMatchObject({ code: 'damaged_pack' });
+      await expect(read(graph)).rejects.toThrow('music-step.onnx is not listed');
+    }
+    const tokenizer = await changed((manifest) => unlist(manifest, 'tokenizer.json'));
+    await expect(verifyPack(tokenizer)).rejects.toThrow('tokenizer.json is not listed');
+    // The name of a file of weights is in the graphs that read it.
+    const weights = await changed(async (manifest, copy) => {
+      unlist(manifest, 'language.bin');
+      await writeFile(join(copy, 'language.bin'), 'garbage');
+    });
+    await expect(verifyPack(weights)).rejects.toMatchObject({ code: 'damaged_pack' });
+    await expect(verifyPack(weights)).rejects.toThrow(/\.onnx reads language\.bin/);
+  });
+
+  it.each(['../tokenizer.json', '/etc/passwd', '..', 'a/tokenizer.json'])(
+    'has its tokenizer in its own folder, not %s',
+    async (file) => {
+      const copy = await changed((manifest) => {
+        manifest.tokenizer.file = file;
+      });
+      await expect(loadPack(copy)).rejects.toMatchObject({ code: 'damaged_pack' });
+      await expect(verifyPack(copy)).rejects.toThrow('tokenizer.file');
+    },
+  );
+
+  /** Builds a pack of the checkpoint with another checkpoint.json. */
+  const build = async (change: (metadata: CheckpointJson) => void): Promise<string> => {
+    const checkpoint = await mkdtemp(join(random.folder, 'checkpoint-'));
+    await cp(join(random.folder, 'checkpoint'), checkpoint, { recursive: true });
+    const metadata: CheckpointJson = JSON.parse(await readFile(join(checkpoint, 'checkpoint.json'), 'utf8'));
+    change(metadata);
+    await writeFile(join(checkpoint, 'checkpoint.json'), JSON.stringify(metadata));
+    const out = join(random.folder, 'built', 'one');
+    await buildPack(checkpoint, out);
+    return out;
+  };
+
+  it('may have a tokenizer without padding or unknown token, never one without an end', async () => {
+    const out = await build(({ tokenizer }) => Object.assign(tokenizer, { pad: -1, unk: -1 }));
+    expect((await verifyPack(out)).tokenizer).toMatchObject({ pad: -1, unk: -1, bos: 1, eos: 2 });
+    for (const wrong of [{ eos: -1 }, { bos: -1 }, { pad: -2 }]) {
+      const failed = build(({ tokenizer }) => Object.assign(tokenizer, wrong));
+      await expect(failed).rejects.toMatchObject({ code: 'damaged_pack' });
+      await expect(failed).rejects.toThrow(`cannot be used: tokenizer.${Object.keys(wrong)[0]}`);
+    }
+  });
+
+  it('is not built where its pack.json could not be read; what stood there stays', async () => {
+    const out = await build(() => undefined);
+    const failed = build(({ components }) => {
+      components.music_decoder.window_seconds = 0.01;
+    });
+    await expect(failed).rejects.toMatchObject({ code: 'damaged_pack' });
+    await expect(failed).rejects.toThrow('music.decoder.windowFrames');
+    await verifyPack(out);
+    expect(await readdir(join(random.folder, 'built'))).toEqual(['one']);
+  });
 });
 
 describeWithPython('packs', () => {
