@@ -111,9 +111,11 @@ export class Stack {
   }
 }
 
-/** Changes with any file of the pack. */
+/** Changes with any file of the pack, and with what pack.json says of how its encoders hear and see. */
 function fingerprint(manifest: PackManifest): string {
   const hash = createHash('sha256');
+  const { audioEncoder, imageEncoder, videoEncoder } = manifest;
+  hash.update(JSON.stringify([audioEncoder, imageEncoder, videoEncoder]));
   for (const file of manifest.files) hash.update(`${file.name} ${file.sha256}\n`);
   return hash.digest('hex').slice(0, 16);
 }

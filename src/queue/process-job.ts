@@ -54,7 +54,8 @@ const doneResultSchema = resultSchema.refine((result): result is DoneResult => r
 
 /** What a worker does with a job it has taken. */
 export class JobProcessor {
-  private readonly running = new Map<string, AbortController>();
+  /** Ids of what runs; one may run twice, where the queue took its first run for dead. */
+  private readonly running = new Map<AbortController, string>();
   private readonly conversations: Conversations;
   private readonly open: OpenJobs;
   private readonly aside: SetAsideList;
@@ -70,18 +71,18 @@ export class JobProcessor {
     // Every running job listens.
     setMaxListeners(0, this.stopping.signal);
     this.stopping.signal.addEventListener('abort', () => {
-      for (const controller of this.running.values()) controller.abort();
+      for (const controller of this.running.keys()) controller.abort();
     });
   }
 
   /** A cancellation was broadcast. */
   cancel(id: string): void {
-    this.running.get(id)?.abort();
+    for (const [controller, own] of this.running) if (own === id) controller.abort();
   }
 
   /** Broadcasts were missed while the connection was down: the keys tell. */
   async lookForCancelled(): Promise<void> {
-    for (const [id, controller] of this.running) await this.abortIfCancelled(id, controller);
+    for (const [controller, id] of this.running) await this.abortIfCancelled(id, controller);
   }
 
   /** Puts every running job back on its queue at once, without waiting for what does it. */
@@ -107,7 +108,7 @@ export class JobProcessor {
       if (deaths >= DEATHS) throw await this.setAside(request, pack, deaths);
     }
     const controller = new AbortController();
-    this.running.set(id, controller);
+    this.running.set(controller, id);
     const reporter = new ProgressReporter(job, log);
     const began = performance.now();
     const end = (outcome: JobOutcome) =>
@@ -147,7 +148,7 @@ export class JobProcessor {
       }
       throw await this.fail(request, job, controller.signal.aborted, thrown, end);
     } finally {
-      this.running.delete(id);
+      this.running.delete(controller);
     }
   }
 
