@@ -3,7 +3,7 @@ import { MumuError } from '#contracts/errors';
 import { MAX_MUSIC_SECONDS } from '#contracts/request';
 import { type Attended, attend, perceive } from '#inference/jobs/attend';
 import { DEFAULT_SECONDS, makeMusic } from '#inference/jobs/make-music';
-import { fileNameOf, writeSound } from '#inference/jobs/output';
+import { clipUnder, fileNameOf, writeSound } from '#inference/jobs/output';
 import type { JobRun } from '#inference/jobs/run';
 import { speak } from '#inference/jobs/speak';
 import { decodeAudio, type Sound } from '#inference/media/audio';
@@ -25,6 +25,7 @@ export async function runGenerate(run: JobRun, stack: Stack): Promise<EngineResu
   const words = request.text.trim();
   const extend = request.action === 'extend';
   const attended = await attend(run, files, stack.mediaKnown);
+  clipUnder(request.options.format, attended.clips[0]?.path);
   const instruction = words || instructionFor(attended, extend);
   const continued = extend ? await songToContinue(run, attended) : undefined;
   // The music replaces a clip's own sound, so that sound says nothing of it.

@@ -1,6 +1,7 @@
 import type { RequestOptions } from '#contracts/request';
+import { captionFor, fitCaption, leftOutNote } from '#inference/jobs/caption';
 import type { JobRun } from '#inference/jobs/run';
-import { captionOf, tidy } from '#inference/language/answer-text';
+import { tidy } from '#inference/language/answer-text';
 import type { Answer } from '#inference/language/model';
 import type { Sound } from '#inference/media/audio';
 import { type ComposeOptions, composeNew } from '#inference/music/compose';
@@ -26,7 +27,8 @@ export type MusicWish = {
 
 /**
  * New music from an answer: conditioned by the output projector (the paper's way) or by the caption through the text
- * encoder. Returns the sound and what the decoder was told.
+ * encoder. Returns the sound and what the decoder was told. Words of the user that the encoder has no room for are
+ * noted.
  * @throws MumuError cannot_do (a pack without music), cancelled, missing_dependency
  */
 export async function makeMusic(
@@ -37,10 +39,10 @@ export async function makeMusic(
   run.stage('music', 0);
   const { decoder: facts } = stack.musicFacts();
   const { decoder, codec } = await stack.music();
-  const caption = captionFor(wish);
   return run.timed('music', async () => {
+    const { condition, caption } = await conditionOf(run, stack, wish);
     const options: ComposeOptions = {
-      condition: await conditionOf(run, stack, wish, caption),
+      condition,
       seconds: wish.seconds,
       sampling: { guidance: wish.options.guidance ?? facts.guidance, temperature: 1, topK: facts.topK },
       seed: run.seed,
@@ -57,14 +59,14 @@ export async function makeMusic(
   });
 }
 
-/** The caption in the answer; else the answer of a model that called for music itself; else the user's words. */
-function captionFor({ answer, words }: MusicWish): string {
-  const caption = captionOf(answer.text) ?? (answer.calledForMusic ? tidy(answer.text) : '');
-  return caption || tidy(words) || tidy(answer.text) || 'music';
-}
-
-async function conditionOf(run: JobRun, stack: Stack, wish: MusicWish, caption: string): Promise<Condition> {
+/** What the decoder is told, and the caption of it: what the text encoder reads of one, where that was asked. */
+async function conditionOf(
+  run: JobRun,
+  stack: Stack,
+  wish: MusicWish,
+): Promise<{ condition: Condition; caption: string }> {
   const { manifest, graphs, tokenizer } = stack;
+  const wanted = captionFor(wish.answer, wish.words);
   const how = wish.options.conditioning ?? manifest.conditioning;
   if (how === 'projector') {
     const { projector } = manifest;
@@ -75,14 +77,20 @@ async function conditionOf(run: JobRun, stack: Stack, wish: MusicWish, caption: 
       const fetches = await session.run({ hidden: floats(states, [1, count, states.length / count]) });
       const { queries, width } = projector;
       const mask = new Float32Array(queries).fill(1);
-      return { states: takeFloats(fetches, 'condition'), length: queries, width, mask };
+      const condition = { states: takeFloats(fetches, 'condition'), length: queries, width, mask };
+      return { condition, caption: tidy(wanted.text) };
     }
     run.note('This pack has no output projector, so the caption was used.');
   }
   const { text } = stack.musicFacts();
-  const ids = [...tokenizer.encode(caption).slice(0, text.maxTokens - 1), tokenizer.special.eos];
+  const room = text.maxTokens - 1;
+  const fits = (part: string) => tidy(part) === part && tokenizer.encode(part).length <= room;
+  const { text: caption, leftOut } = fitCaption(wanted.text, fits);
+  if (wanted.own && leftOut) run.note(leftOutNote(leftOut));
+  const ids = [...tokenizer.encode(caption).slice(0, room), tokenizer.special.eos];
   const session = await graphs.open('text-encoder');
   const fetches = await session.run({ input_ids: longs(ids, [1, ids.length]) });
   const mask = new Float32Array(ids.length).fill(1);
-  return { states: takeFloats(fetches, 'condition'), length: ids.length, width: text.width, mask };
+  const condition = { states: takeFloats(fetches, 'condition'), length: ids.length, width: text.width, mask };
+  return { condition, caption };
 }

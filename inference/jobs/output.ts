@@ -17,8 +17,21 @@ const DEFAULT_FORMAT = 'mp3';
 const MOST_UNSAID = 1;
 
 /**
+ * The clip that the music of a request goes under, if it asks for that: looked at before any music is made for it.
+ * @throws MumuError invalid_input where there is no clip
+ */
+export function clipUnder(format: RequestOptions['format'], clip: string | undefined): string | undefined {
+  if (format !== 'mp4') return undefined;
+  if (clip !== undefined) return clip;
+  throw new MumuError(
+    'invalid_input',
+    'mp4 needs a clip to put the music under: add one, or choose wav, mp3, ogg or flac.',
+  );
+}
+
+/**
  * Writes sound into the job's folder in the format asked for. `mp4` puts it under the request's clip, which must be
- * there: the file is as long as the clip, and music that is longer ends with it.
+ * there: the file ends with the clip's picture, and music that is longer ends with it.
  * @throws MumuError invalid_input (mp4 without a clip), disk_full, missing_dependency, cancelled
  */
 export async function writeSound(
@@ -29,15 +42,10 @@ export async function writeSound(
 ): Promise<EngineOutput> {
   run.stage('finish', 0);
   const format = options.format ?? DEFAULT_FORMAT;
-  if (format === 'mp4' && options.clip === undefined) {
-    throw new MumuError(
-      'invalid_input',
-      'mp4 needs a clip to put the music under: add one, or choose wav, mp3, ogg or flac.',
-    );
-  }
+  const clip = clipUnder(format, options.clip);
   const file = `${name}.${format}`;
   const path = join(run.job.workFolder, `${randomUUID()}.${format}`);
-  const written = format === 'mp4' ? await underClip(run, sound, options.clip as string, path) : sound;
+  const written = clip === undefined ? sound : await underClip(run, sound, clip, path);
   if (format !== 'mp4') await encodeAudio(sound, format as AudioFormat, path, run.signal);
   run.stage('finish', 1);
   return {

@@ -2,7 +2,7 @@ import type { EngineResult } from '#contracts/engine';
 import { MumuError } from '#contracts/errors';
 import { type Attended, attend, perceive } from '#inference/jobs/attend';
 import { makeMusic } from '#inference/jobs/make-music';
-import { writeSound } from '#inference/jobs/output';
+import { clipUnder, writeSound } from '#inference/jobs/output';
 import type { JobRun } from '#inference/jobs/run';
 import { speak } from '#inference/jobs/speak';
 import { decodeAudio } from '#inference/media/audio';
@@ -28,6 +28,7 @@ function contextOf(run: JobRun, stack: Stack, attended: Attended): RemixContext 
   const song = attended.songs[0] ?? clip;
   if (!song)
     throw new MumuError('invalid_input', 'There is no song to remix: add one, or generate one first.');
+  clipUnder(options.format, clip?.path);
   let features: Promise<Features> | undefined;
   const heard = () => {
     features ??= perceive(

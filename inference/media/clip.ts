@@ -23,7 +23,9 @@ export async function decodeVideoFrames(
   if (info.kind !== 'video' || info.demuxer === null || !info.width || !info.height) {
     throw new MumuError('unsupported_media', 'The file has no moving picture.');
   }
-  const seconds = Math.min(info.seconds ?? MEDIA_LIMITS.clipSeconds, MEDIA_LIMITS.clipSeconds);
+  // From the first frame on, which may come later than the sound.
+  const length = (info.seconds ?? MEDIA_LIMITS.clipSeconds) - (info.pictureStart ?? 0);
+  const seconds = Math.min(length, MEDIA_LIMITS.clipSeconds);
   const reduce = Math.min(1, REDUCED_SIDE / Math.max(info.width, info.height));
   const width = Math.max(1, Math.round(info.width * reduce));
   const height = Math.max(1, Math.round(info.height * reduce));

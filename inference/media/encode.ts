@@ -43,7 +43,7 @@ export async function encodeAudio(
 
 /**
  * Writes the clip with `sound` as its sound, mp4. The picture is copied where mp4 can hold it, else encoded anew;
- * the file is as long as the clip (the sound is cut, or ends earlier).
+ * the file ends with the clip's picture (the sound is cut, or ends earlier).
  * @throws MumuError unsupported_media when the file has no picture; else as encodeAudio
  */
 export async function muxClip(

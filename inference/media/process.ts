@@ -76,14 +76,19 @@ export function limitMemory(pid: number | undefined): void {
 }
 
 /**
- * ffprobe's JSON for one file. Spawned here and not through fluent-ffmpeg, whose ffprobe can be neither killed nor
+ * ffprobe's JSON for one file: what it says of file and streams, or what the options `wanted` ask for. Spawned here and not through fluent-ffmpeg, whose ffprobe can be neither killed nor
  * given a time limit.
  * @throws MumuError missing_dependency, cancelled; Error with ffprobe's stderr as message when it failed
  */
-export function runFfprobe(path: string, demuxer: string, signal?: AbortSignal): Promise<unknown> {
+export function runFfprobe(
+  path: string,
+  demuxer: string,
+  signal?: AbortSignal,
+  wanted: readonly string[] = ['-show_format', '-show_streams'],
+): Promise<unknown> {
   const program = requireProgram('ffprobe');
   const options = ['-v', 'error', ...guardedInput(demuxer), '-print_format', 'json'];
-  const show = ['-show_format', '-show_streams', '-i', asInput(path)];
+  const show = [...wanted, '-i', asInput(path)];
   const prlimit = findProgram('prlimit');
   const [command, args] =
     prlimit === null

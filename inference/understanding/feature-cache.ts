@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { MumuError } from '#contracts/errors';
 
 /** A feature of LLaMA's width, and what decoding the file had to say: it belongs to later answers too. */
 export type Heard = { feature: Float32Array; notes: string[] };
@@ -12,7 +13,8 @@ const MAGIC = Buffer.from('\x93NUMPY\x01\x00', 'latin1');
  * Adapter features by content hash, in memory and on disk (one .npy file each, `[1, dim]`
  * float32, with the notes as JSON behind the array, where NumPy does not look), so that a
  * follow-up question about the same song skips the encoder. The key holds the pack's fingerprint: another pack's
- * features are never taken. Bounded: what was unused longest goes first.
+ * features are never taken. Bounded: what was unused longest goes first. A feature that is not all numbers would make
+ * every later answer about its file empty: none is kept or taken.
  */
 export class FeatureCache {
   private readonly memory = new Map<string, Heard>();
@@ -22,10 +24,16 @@ export class FeatureCache {
     private readonly limits = { memory: 256, disk: 4096 },
   ) {}
 
-  /** What is known under `key`, computed and kept if it is new. A disk that cannot be used only costs time. */
+  /**
+   * What is known under `key`, computed and kept if it is new. A disk that cannot be used only costs time.
+   * @throws MumuError internal where what was computed is not all numbers
+   */
   async take(key: string, compute: () => Promise<Heard>): Promise<Heard> {
     const known = this.memory.get(key) ?? (await this.readFile(key));
     const heard = known ?? (await compute());
+    if (!allNumbers(heard.feature)) {
+      throw new MumuError('internal', 'The encoder answered with values that are no numbers for this file.');
+    }
     this.memory.delete(key);
     this.memory.set(key, heard);
     const oldest = this.memory.keys().next();
@@ -88,7 +96,11 @@ export function encodeHeard({ feature, notes }: Heard): Buffer {
   return Buffer.concat([header, values, Buffer.from(JSON.stringify(notes))]);
 }
 
-/** @throws Error when the bytes are not what encodeHeard writes */
+function allNumbers(feature: Float32Array): boolean {
+  return feature.every((value) => Number.isFinite(value));
+}
+
+/** @throws Error when the bytes are not what encodeHeard writes, or hold what is no number */
 export function decodeHeard(bytes: Buffer): Heard {
   if (!bytes.subarray(0, 8).equals(MAGIC)) throw new Error('not a .npy file');
   const start = 10 + bytes.readUInt16LE(8);
@@ -96,5 +108,7 @@ export function decodeHeard(bytes: Buffer): Heard {
   const end = start + count * 4;
   if (!(bytes.length > end)) throw new Error('a .npy file shorter than it says');
   const notes = notesSchema.parse(JSON.parse(bytes.toString('utf8', end)));
-  return { feature: new Float32Array(Uint8Array.from(bytes.subarray(start, end)).buffer), notes };
+  const feature = new Float32Array(Uint8Array.from(bytes.subarray(start, end)).buffer);
+  if (!allNumbers(feature)) throw new Error('a .npy file with values that are no numbers');
+  return { feature, notes };
 }

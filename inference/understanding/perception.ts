@@ -14,7 +14,7 @@ export type PerceptionFacts = {
   dim: number;
   /** Of the whole pack: features of another one are never mixed in. */
   fingerprint: string;
-  audio: { sampleRate: number; chunkSeconds: number; receptiveField: number };
+  audio: { sampleRate: number; normalise: boolean; chunkSeconds: number; receptiveField: number };
   image: { size: number; mean: readonly number[]; deviation: readonly number[] };
   video: { frames: number; size: number; mean: readonly number[]; deviation: readonly number[] };
 };
@@ -54,8 +54,10 @@ export class Perception {
    * adapter.
    */
   async song(file: Perceived, watch: PerceptionWatch): Promise<Float32Array> {
-    return this.cached(file, 'audio', watch, async () => {
-      const { sampleRate, chunkSeconds, receptiveField } = this.facts.audio;
+    const { sampleRate, normalise, chunkSeconds, receptiveField } = this.facts.audio;
+    // pack.json says it, and the fingerprint is of the other files: the features must not share a name.
+    const kind = normalise ? 'audio' : 'audio-as-it-is';
+    return this.cached(file, kind, watch, async () => {
       const { signal } = watch;
       const decoded = await timed(watch, 'decode', () =>
         decodeAudio(file.path, { sampleRate, channels: 1, info: file.info, ...(signal ? { signal } : {}) }),
@@ -73,7 +75,7 @@ export class Perception {
         for (const [i, chunk] of chunks.entries()) {
           await breathe(signal);
           const fetches = await encoder.run({
-            waveform: floats(normaliseWaveform(chunk), [1, chunk.length]),
+            waveform: floats(normalise ? normaliseWaveform(chunk) : chunk, [1, chunk.length]),
           });
           width = fetches.frames?.dims[2] ?? 0;
           parts.push(takeFloats(fetches, 'frames'));
@@ -106,7 +108,8 @@ export class Perception {
 
   /** A clip's moving picture (its sound is a song of its own). */
   async clip(file: Perceived, watch: PerceptionWatch): Promise<Float32Array> {
-    return this.cached(file, 'video', watch, async () => {
+    // Not the name under which features lie from when a clip was taken to last as long as its sound.
+    return this.cached(file, 'video-by-picture', watch, async () => {
       const { size, frames: count, mean, deviation } = this.facts.video;
       const { signal } = watch;
       const { frames, notes } = await timed(watch, 'decode', () =>

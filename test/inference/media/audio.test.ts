@@ -1,6 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { decodeAudio, peakOf, rmsOf, type Sound } from '#inference/media/audio';
+import { decodeAudio, MOST_LEVEL, peakOf, rmsOf, type Sound } from '#inference/media/audio';
 import { encodeAudio, muxClip } from '#inference/media/encode';
 import { fadeEnds, measureLoudness, normaliseLoudness } from '#inference/media/loudness';
 import { peaks } from '#inference/media/peaks';
@@ -67,6 +68,79 @@ describe('decoding any sound', () => {
       const { samples } = await decodeAudio(path, { sampleRate: 44100, channels });
       const steady = samples.map((one) => one.subarray(22050, 66150));
       expect(Math.abs(rmsOf(steady) * Math.SQRT2 - 0.5)).toBeLessThan(0.02);
+    }
+  });
+
+  it.each([44100, 24000])('takes samples that are no sound out of a float file, at %d Hz', async (rate) => {
+    const clean = tone(folder.path('clean.wav'), { args: ['-af', 'volume=2', '-c:a', 'pcm_f32le'] });
+    // Not a number, infinite either way, an absurd number, an absurd level.
+    const bad =
+      'n,1e4),0/0,if(eq(n,2e4),1/0,if(eq(n,3e4),-1/0,if(eq(n,4e4),1e30,if(eq(n,5e4),-3e4,val(0))))))';
+    const path = tone(folder.path('broken.wav'), {
+      args: ['-af', `volume=2,aeval='if(eq(${bad}'`, '-c:a', 'pcm_f32le'],
+    });
+    const broken = await decodeAudio(path, { sampleRate: rate, channels: 1 });
+    const whole = await decodeAudio(clean, { sampleRate: rate, channels: 1 });
+    expect(whole.notes).toEqual([]);
+    expect(broken.notes.join()).toMatch(/no sound .*silenced or held/);
+    const one = broken.samples[0] ?? new Float32Array();
+    const other = whole.samples[0] ?? new Float32Array();
+    expect(one).toHaveLength(other.length);
+    expect(one.every((value) => Math.abs(value) <= MOST_LEVEL)).toBe(true);
+    // Around a bad sample the sound is another one, and for no longer than the resampler reaches.
+    const differs = one.filter((value, i) => !(Math.abs(value - (other[i] ?? 0)) < 0.01)).length;
+    expect(differs).toBeLessThan(rate === 44100 ? 6 : 100);
+    expect(rmsOf([one.subarray(0, rate)])).toBeCloseTo(rmsOf([other.subarray(0, rate)]), 2);
+    // The one that is only far too loud is held, not silenced.
+    expect(peakOf([one])).toBeGreaterThan(MOST_LEVEL / 2);
+  });
+
+  it.each([1.5, 6])('keeps the shape of a float file that goes to %d', async (level) => {
+    const path = tone(folder.path('over.wav'), { args: ['-af', `volume=${level * 8}`, '-c:a', 'pcm_f32le'] });
+    const { samples, notes } = await decodeAudio(path, { sampleRate: 44100, channels: 1 });
+    expect(notes).toEqual([]);
+    expect(peakOf(samples)).toBeCloseTo(level, 2);
+    expect(rmsOf(samples) * Math.SQRT2).toBeCloseTo(level, 2);
+  });
+
+  it('hears ambisonic sound from its middle, left and right', async () => {
+    // A tone to the left: as loud in the first channel (every side alike) as in the second (left against right).
+    const path = tone(folder.path('ambisonic.opus'), {
+      args: [
+        ...['-af', 'volume=4,pan=4c|c0=c0|c1=c0|c2=0*c0|c3=0*c0'],
+        ...['-c:a', 'libopus', '-mapping_family', '2', '-b:a', '256k'],
+      ],
+    });
+    const info = await probe(path);
+    const steady = async (channels: 1 | 2) =>
+      (await decodeAudio(path, { sampleRate: 24000, channels, info })).samples.map((one) =>
+        one.subarray(12000, 36000),
+      );
+    const [mono = new Float32Array()] = await steady(1);
+    expect(Math.abs(frequency(mono, 24000) - 440)).toBeLessThan(2);
+    expect(rmsOf([mono]) * Math.SQRT2).toBeCloseTo(0.5, 1);
+    const [left = new Float32Array(), right = new Float32Array()] = await steady(2);
+    expect(rmsOf([left]) * Math.SQRT2).toBeCloseTo(0.5, 1);
+    expect(rmsOf([right])).toBeLessThan(0.05);
+  });
+
+  it('averages channels whose layout ffmpeg can name and not mix', async () => {
+    const path = tone(folder.path('above.wav'), {
+      args: ['-af', 'volume=4,channelmap=map=0|0:channel_layout=TFL+TFR', '-c:a', 'pcm_s16le'],
+    });
+    for (const channels of [1, 2] as const) {
+      const { samples } = await decodeAudio(path, { sampleRate: 24000, channels });
+      expect(samples).toHaveLength(channels);
+      expect(rmsOf(samples) * Math.SQRT2).toBeCloseTo(0.5, 1);
+    }
+  });
+
+  it('says nothing of damage where the sound of a clip ends before its picture', async () => {
+    for (const name of ['early.mkv', 'early.mp4']) {
+      const film = clip(folder.path(name), { seconds: 6, args: ['-af', 'atrim=end=2'] });
+      const info = await probe(film);
+      expect(Math.abs((info.seconds ?? 0) - 6)).toBeLessThan(0.2);
+      expect((await decodeAudio(film, { sampleRate: 16000, channels: 1, info })).notes).toEqual([]);
     }
   });
 
@@ -142,6 +216,39 @@ describe('writing sound', () => {
       4,
     );
   });
+
+  // What browsers record says of no stream how long it is; Matroska says it of the file alone.
+  it.each([
+    ['live.webm', ['-live', '1']],
+    ['long-sound.webm', ['-af', 'apad=pad_dur=4']],
+    ['long-sound.mp4', ['-af', 'apad=pad_dur=4']],
+    ['short-sound.mkv', ['-af', 'atrim=end=1']],
+  ])('ends with the picture of %s', async (name, args) => {
+    const film = clip(folder.path(`of-${name}`), { seconds: 3, args });
+    expect(Math.abs(((await probe(film)).seconds ?? 0) - 3)).toBeLessThan(0.2);
+    const out = folder.path(`under-${name}.mp4`);
+    await muxClip(film, sine(5, 16000, 0.5, 880), out);
+    expect(Math.abs(((await probe(out)).seconds ?? 0) - 3)).toBeLessThan(0.25);
+    const { seconds } = await decodeAudio(out, { sampleRate: 16000, channels: 1 });
+    expect(Math.abs(seconds - 3)).toBeLessThan(0.25);
+  });
+
+  it.each(['late.webm', 'late.mp4'])(
+    'keeps the whole picture of %s, which comes after the sound',
+    async (name) => {
+      const picture = clip(folder.path(`picture-of-${name}`), { seconds: 3, sound: false });
+      const sound = tone(folder.path(`sound-of-${name}.mka`), { seconds: 4, args: ['-c:a', 'libopus'] });
+      const film = folder.path(name);
+      const inputs = ['-itsoffset', '1', '-i', picture, '-i', sound];
+      execFileSync('ffmpeg', ['-loglevel', 'error', '-nostdin', ...inputs, '-c', 'copy', film]);
+      const info = await probe(film);
+      expect(Math.abs((info.seconds ?? 0) - 4)).toBeLessThan(0.2);
+      expect(Math.abs((info.pictureStart ?? 0) - 1)).toBeLessThan(0.1);
+      const out = folder.path(`under-${name}.mp4`);
+      await muxClip(film, sine(6, 16000, 0.5, 880), out);
+      expect(Math.abs(((await probe(out)).seconds ?? 0) - 4)).toBeLessThan(0.25);
+    },
+  );
 
   // /dev/full is a device that answers every write with ENOSPC; ffmpeg sees it early or only at the end.
   it.each([1, 20])('says that the disk is full after %d s', async (seconds) => {

@@ -99,6 +99,31 @@ describe('clips', () => {
     }
   });
 
+  // Browsers record no length; a container is as long as its sound where that is longer.
+  it.each([
+    ['live.webm', ['-live', '1']],
+    ['long-sound.webm', ['-af', 'apad=pad_dur=30']],
+    ['long-sound.mp4', ['-af', 'apad=pad_dur=30']],
+  ])('are looked at as long as their picture lasts: %s', async (name, args) => {
+    const path = clip(folder.path(name), { seconds: 4, args });
+    const { frames } = await decodeVideoFrames(path, 16, 64);
+    expect(new Set(frames.map((one) => Buffer.from(one.data).toString('base64'))).size).toBe(16);
+  });
+
+  it('that go on past what is looked at say so, whether the file knows its length or not', async () => {
+    const args = (more: string[]) => ['-r', '2', ...more];
+    const short = { seconds: 130, size: '32x32', sound: false };
+    const known = clip(folder.path('long.mp4'), { ...short, args: args([]) });
+    expect(await probe(known)).toMatchObject({
+      notes: [expect.stringMatching(/^The clip is 2 minutes long; only/)],
+    });
+    const unknown = clip(folder.path('long.webm'), { ...short, args: args(['-live', '1']) });
+    const info = await probe(unknown);
+    expect(info.notes).toEqual([expect.stringMatching(/^The clip is longer than 2 minutes; only/)]);
+    expect(info.seconds).toBeGreaterThan(120);
+    expect(info.seconds).toBeLessThan(125);
+  });
+
   it('of a few frames repeat them', async () => {
     const path = clip(folder.path('short.mp4'), { seconds: 0.3, sound: false });
     expect((await decodeVideoFrames(path, 16, 24)).frames).toHaveLength(16);

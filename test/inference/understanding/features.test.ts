@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { resizeBilinear } from '#inference/media/resize';
-import { FeatureCache } from '#inference/understanding/feature-cache';
+import { encodeHeard, FeatureCache } from '#inference/understanding/feature-cache';
 import { framesToPlanes, toPlanes } from '#inference/understanding/pixels';
 import { chunkWaveform, normaliseWaveform } from '#inference/understanding/waveform';
 import { fixtureFolder } from '#test/support/media-fixtures';
@@ -101,6 +101,18 @@ describe('the feature cache', () => {
     await new FeatureCache(path).take('k', async () => heard);
     await writeFile(join(path, 'k.npy'), '\x93NUMPY\x01\x00', 'latin1');
     expect(await new FeatureCache(path).take('k', async () => heard)).toEqual(heard);
+  });
+
+  it.each([NaN, Infinity])('keeps and takes no feature that holds %d', async (value) => {
+    const path = folder.path(`not-finite-${value}`);
+    const spoilt = { feature: Float32Array.from([1, value]), notes: [] };
+    const cache = new FeatureCache(path);
+    await expect(cache.take('k', async () => spoilt)).rejects.toMatchObject({ code: 'internal' });
+    expect(await cache.take('k', async () => heard)).toEqual(heard);
+    // As it lies on disks from when nobody looked.
+    await writeFile(join(path, 'k.npy'), encodeHeard(spoilt));
+    expect(await new FeatureCache(path).take('k', async () => heard)).toEqual(heard);
+    expect(await readFile(join(path, 'k.npy'))).toEqual(encodeHeard(heard));
   });
 
   it('forgets what was unused longest', async () => {
