@@ -19,6 +19,7 @@ export type EngineClientOptions = {
   cancelMilliseconds?: number;
   /** The engine has this long to be ready, milliseconds. Default 300,000. */
   startMilliseconds?: number;
+  /** Told when the process ends without having been asked to. */
   onExit?: (why: string) => void;
   /** What runs as the engine's process: a module that speaks `src/contracts/engine`. Default: the engine. */
   module?: { path: string; execArgv: string[] };
@@ -88,6 +89,7 @@ class EngineChild {
   readonly ready: Promise<State>;
   state: State | null = null;
   gone = false;
+  private stopping = false;
   private readonly child: ChildProcess;
 
   constructor(options: EngineClientOptions) {
@@ -131,7 +133,7 @@ class EngineChild {
         const lost = new MumuError('engine_lost', 'The engine stopped in the middle of the job; try again.');
         fail(lost);
         for (const waiting of this.waiting.values()) waiting.fail(lost);
-        options.onExit?.(why);
+        if (!this.stopping) options.onExit?.(why);
       };
       this.child.on('error', (error) => end(error.message));
       this.child.on('exit', (code, signal) => end(signal ?? `exit code ${code}`));
@@ -155,6 +157,7 @@ class EngineChild {
   /** Asks the process to end, kills it if it does not. */
   async stop(): Promise<void> {
     if (this.gone) return;
+    this.stopping = true;
     const ended = new Promise<void>((done) => this.child.once('exit', () => done()));
     this.send({ type: 'stop' });
     const timer = setTimeout(() => this.kill(), 3000);

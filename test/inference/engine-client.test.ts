@@ -39,12 +39,17 @@ const look = setInterval(() => {
 }, 20);
 `;
 
-function start(packFolder: string, module?: EngineClientOptions['module']): EngineClient {
+function start(
+  packFolder: string,
+  module?: EngineClientOptions['module'],
+  onExit: (why: string) => void = () => {},
+): EngineClient {
   const client = startEngine({
     packFolder,
     device: 'cpu',
     threads: 1,
     cacheFolder: join(pack.folder, 'cache'),
+    onExit,
     ...(module ? { module } : {}),
   });
   clients.push(client);
@@ -59,6 +64,17 @@ async function job(given: Parameters<typeof makeRequest>[0]): Promise<EngineJob>
 }
 
 describe('the engine in its own process', () => {
+  it('tells when it ends by itself, not when it was asked to', async () => {
+    const ends: string[] = [];
+    const engine = start(pack.packFolder, undefined, (why) => ends.push(why));
+    await engine.ready();
+    process.kill(engine.pid ?? 0, 'SIGKILL');
+    await vi.waitFor(() => expect(ends).toEqual(['SIGKILL']), { timeout: 30_000 });
+    await engine.run(await job({ text: 'Hello?' }));
+    await engine.close();
+    expect(ends).toEqual(['SIGKILL']);
+  });
+
   it('answers, says when it is killed under a job, and is there again for the next', async () => {
     const engine = start(pack.packFolder);
     await engine.ready();
