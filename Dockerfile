@@ -7,7 +7,7 @@ FROM node:20.20.2-bookworm-slim AS build
 WORKDIR /app
 COPY .npmrc package.json package-lock.json ./
 # Not `npm ci`: it refuses a lock file that lacks optional packages of other platforms.
-RUN ONNXRUNTIME_NODE_INSTALL=skip npm install --no-save --no-audit --no-fund --loglevel=error
+RUN npm install --no-save --no-audit --no-fund --loglevel=error
 COPY tsconfig.json tsconfig.build.json vite.config.ts ./
 COPY scripts scripts
 COPY src src

@@ -19,11 +19,12 @@ function checkNode() {
 async function installModules() {
   const want = fingerprint(['package-lock.json']);
   if (isFresh(MODULES_STAMP, want)) return 'kept';
-  // onnxruntime-node's script would fetch CUDA libraries; the CPU library is in the package itself.
+  // No package runs scripts of its own (.npmrc): onnxruntime-node's would fetch CUDA libraries, though the CPU library is
+  // in the package itself, and the others' only make sure of what is there.
   // Not `npm ci`: it refuses a lock file that lacks optional packages of other platforms (a registry may not carry
   // them all), where `npm install` takes the locked versions and leaves out what does not fit this machine.
   await run('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'], {
-    env: { ONNXRUNTIME_NODE_INSTALL: process.env.ONNXRUNTIME_NODE_INSTALL ?? 'skip', NODE_ENV: '' },
+    env: { NODE_ENV: '' },
     label: 'npm install',
   });
   writeStamp(MODULES_STAMP, want);
