@@ -229,10 +229,22 @@ def copy_with(base: Path, folder: Path, jobs: Mapping[str, Mapping[str, Any]]) -
 
 def command_line(*arguments: str) -> subprocess.Popen[str]:
     """Start `python -m mumu_training ...` as a user would, with one thread and without a GPU."""
+    return start_python("-m", "mumu_training", *arguments)
+
+
+def two_sharded(*arguments: str) -> subprocess.Popen[str]:
+    """The same in two processes that share by FSDP, on processors (`fsdp_support`)."""
+    script = str(ROOT / "tests" / "fsdp_support.py")
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+    return start_python(*launcher, script, *arguments)
+
+
+def start_python(*arguments: str) -> subprocess.Popen[str]:
+    """Start Python with this package, one thread and no GPU."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     environment["PYTHONPATH"] = str(ROOT / "src")
     return subprocess.Popen(
-        [sys.executable, "-m", "mumu_training", *arguments],
+        [sys.executable, *arguments],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -9,8 +9,12 @@ import pytest
 import torch
 
 from mumu_training.ablation.__main__ import main
+from mumu_training.ablation.study import Settings, run_study
 from mumu_training.ablation.variants import VARIANTS, seeded, weights
+from mumu_training.inputs import fingerprint
 from mumu_training.models.adapters import AudioAdapter
+from mumu_training.recipe import load_recipe
+from mumu_training.runs import TrainingError
 from stages_support import copy_with
 
 SIZES = (3, 8, 16)
@@ -73,6 +77,34 @@ def test_the_study_runs_and_is_not_run_twice(
     again = capsys.readouterr()
     assert again.err.count("seed") == 1
     assert again.out == first.out  # the run that was lost came out the same
+
+
+def test_runs_of_another_recipe_model_or_setting_are_not_taken_nor_overwritten(
+    stage0: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = copy_with(stage0, tmp_path / "runs", {}), tmp_path / "out"
+    recipe, settings = load_recipe(path), Settings(steps=2)
+    own = {
+        "settings": vars(settings),
+        "recipe": recipe.sha256,
+        "audio encoder": fingerprint(recipe.run_folder("audio")),
+        "language model": fingerprint(recipe.run_folder("language")),
+        "runs": {name: {"0": {"error": 0.5}} for name in VARIANTS},
+    }
+    out.mkdir()
+    kept = out / "runs.json"
+    kept.write_text(json.dumps(own))
+    found = run_study(recipe, out, 1, settings, lambda line: None)
+    assert found == {name: [{"error": 0.5}] for name in VARIANTS}
+    for key in ("settings", "recipe", "audio encoder", "language model"):
+        for other in ({**own, key: {}}, {name: own[name] for name in own if name != key}):
+            kept.write_text(json.dumps(other))
+            with pytest.raises(TrainingError, match=f"runs that differ in {key}: choose another"):
+                run_study(recipe, out, 1, settings, lambda line: None)
+            assert json.loads(kept.read_text()) == other
+    words = ["--recipe", str(path), "--out", str(out), "--seeds", "1", "--steps", "3"]
+    assert main(words) == 2
+    assert "runs that differ in settings" in capsys.readouterr().err
 
 
 def test_what_is_missing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -32,14 +33,17 @@ from mumu_training.generation.token_cache import (
     encode_songs,
     from_first_beat,
     read_cache,
+    read_song_marks,
     write_cache,
 )
 from mumu_training.loop import TrainingJob, restore_model, run_training
 from mumu_training.recipe import JobSettings
+from mumu_training.stage0 import music_decoder
 from mumu_training.stage0.music_decoder import (
     MusicBatch,
     SongCodes,
     batch_loss,
+    cached_codes,
     some_of,
     weighted,
 )
@@ -290,6 +294,43 @@ def test_codes_belong_to_what_made_them(tmp_path: Path) -> None:
     with torch.no_grad():
         codec.quantizer.layers[1].codebook.embed.add_(1)
     assert read_cache(path, codec_mark(codec)) == {}
+
+
+def test_codes_are_of_the_songs_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cache from before songs had marks is taken as it is, but for a song of another length."""
+    codec, rng = tiny_codec(), np.random.default_rng(2)
+    monkeypatch.setattr(music_decoder, "load_codec", lambda recipe: codec)
+    recipe = SimpleNamespace(run_folder=lambda job: tmp_path / job, data=tmp_path, threads=1)
+
+    def write(name: str, samples: int) -> None:
+        soundfile.write(tmp_path / f"{name}.wav", 0.1 * rng.standard_normal(samples), 16000)
+
+    records = []
+    for name in ("same", "longer", "new"):
+        write(name, 16000)
+        records.append(replace(_record(name), path=f"{name}.wav"))
+    right = encode_songs(codec, tmp_path, records)
+    path = tmp_path / "codec" / "codes.npz"
+    path.parent.mkdir()
+    old = {"same": np.zeros_like(right["same"]), "longer": right["longer"][:, :200]}
+    gone = np.ones((BOOKS, 9), dtype=np.uint16)
+    np.savez(path, **old, gone=gone, codec_mark=np.array(codec_mark(codec)))
+    codes = cached_codes(recipe, records)
+    assert not codes["same"].any()
+    for name in ("longer", "new"):
+        np.testing.assert_array_equal(codes[name], right[name])
+    assert set(read_song_marks(path)) == {"same", "longer", "new"}
+    stored = path.stat().st_mtime_ns
+    assert set(cached_codes(recipe, records)) == {"same", "longer", "new", "gone"}
+    assert path.stat().st_mtime_ns == stored, "nothing to write"
+    write("same", 16000)
+    again = cached_codes(recipe, records)
+    np.testing.assert_array_equal(again["same"], encode_songs(codec, tmp_path, records)["same"])
+    np.testing.assert_array_equal(again["gone"], gone)
+    moved = [replace(records[0], beats=[0.3, 0.8]), *records[1:]]
+    assert cached_codes(recipe, moved)["same"].shape[1] < again["same"].shape[1]
 
 
 class _Letters:

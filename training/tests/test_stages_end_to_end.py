@@ -29,15 +29,18 @@ from mumu_training.data.manifest import (
     read_music,
 )
 from mumu_training.data.music_words import caption_in
-from mumu_training.estimate import count
+from mumu_training.estimate import count, held
 from mumu_training.generation.sample import DEFAULT_RECIPE
+from mumu_training.generation.songs import SongBank
 from mumu_training.loop import TrainingError, load_run
 from mumu_training.lora import merge_lora
 from mumu_training.models.mumu import Mumu, base_parameters, module_name, published_name
-from mumu_training.recipe import Recipe, load_recipe
+from mumu_training.recipe import JobSettings, Recipe, load_recipe
 from mumu_training.runs import START, clear, read_final_metadata, save_run
+from mumu_training.stage0.audio_encoder import Songs
 from mumu_training.stage0.corpus import Conversations
-from mumu_training.stage0.media import DataError, images
+from mumu_training.stage0.media import DataError, images, read_pixels, videos
+from mumu_training.stage0.vision import load_scenes
 from mumu_training.stages.batches import stage_batch
 from mumu_training.stages.common import (
     load_stage,
@@ -48,7 +51,7 @@ from mumu_training.stages.common import (
     train_understanding,
 )
 from mumu_training.stages.features import Features, cache_size, crop_frames, learnt_from
-from mumu_training.stages.published import is_adapter, read_published
+from mumu_training.stages.published import is_adapter, params_of, read_published
 from mumu_training.text import EOS
 from stages_support import VOCABULARY, copy_with, write_recipe
 
@@ -170,6 +173,12 @@ def test_published_layout_round_trips(tiny: Recipe, tmp_path: Path) -> None:
         assert name in adapter, name
     assert "llama.layers.0.attention.wq.weight" not in adapter
     llama = load_file(str(tmp_path / "out" / "llama" / "consolidated.safetensors"))
+    # As the README says to make it.
+    torch.save(llama, tmp_path / "consolidated.00.pth")
+    read_back = torch.load(tmp_path / "consolidated.00.pth", weights_only=True)
+    assert set(read_back) == set(llama)
+    params = json.loads((tmp_path / "out" / "llama" / "params.json").read_text(encoding="utf-8"))
+    assert params == params_of(tiny.component("language"))
     assert "layers.0.attention.wq.weight" in llama
     assert not any("lora" in name or "gate" in name for name in llama)
     trained, read = load_stage(tiny, *tiny.order), read_published(tiny, tmp_path / "out")
@@ -185,6 +194,54 @@ def test_published_layout_round_trips(tiny: Recipe, tmp_path: Path) -> None:
     assert heard.config.conv_dim == tuple(tiny.component("audio_encoder")["conv_dim"]) or (
         list(heard.config.conv_dim) == tiny.component("audio_encoder")["conv_dim"]
     )
+
+
+def test_what_metas_file_says_is_what_the_model_is() -> None:
+    dims = {"dim": 8, "n_heads": 2, "rope_theta": 500_000.0, "lora_rank": 2, "query_layer": 1}
+    assert params_of(dims) == {"dim": 8, "n_heads": 2, "rope_theta": 500_000.0}
+
+
+def test_estimate_counts_the_data_that_jobs_hold(
+    tiny: Recipe, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Against what they do hold."""
+    songs = [Songs(tiny.data, split) for split in ("train", "valid")]
+    assert held(tiny, "audio") == sum(s.nbytes for half in songs for s in half.samples)
+    size = tiny.component("image_encoder")["image_size"]
+    scenes = [
+        load_scenes(images(tiny.data, s), lambda r: read_pixels(tiny.data, r, size))  # type: ignore[arg-type]
+        for s in ("train", "valid")
+    ]
+    assert held(tiny, "image") == sum(one.pixels.nbytes for one in scenes)
+    dims = tiny.component("video_encoder")
+    clips = [len(videos(tiny.data, split)) for split in ("train", "valid")]
+    assert held(tiny, "video") == sum(clips) * dims["num_frames"] * 3 * dims["image_size"] ** 2
+    jobs = {**tiny.jobs, "codec": JobSettings(), "music": JobSettings()}
+    jobs["audio"] = JobSettings(options={"seeds": [7]})
+    more = replace(tiny, jobs=jobs)
+    bank = SongBank(tiny.data, read_music(tiny.data, "train"), 16_000)
+    whole = sum(len(bank.song(index)) for index in range(len(bank)))
+    assert held(more, "codec") == 2 * whole * 6 // 4  # and two to validate on
+    assert 0 < held(more, "music") < held(more, "codec") / 10
+    assert held(more, "audio") == sum(s.nbytes for s in songs[1].samples)
+    assert held(tiny, "language") == held(tiny, "stage1") == 0
+    path = tiny.runs.parent / "recipes" / "tiny.yaml"
+    capsys.readouterr()
+    assert main(["estimate", "--measure", "0", "--recipe", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert "data 0.4 MB in every process" in said[said.index("audio\n") : said.index("image\n")]
+    assert "data" not in said[said.index("stage1\n") : said.index("stage2\n")]
+
+
+def test_a_song_that_is_gone_is_said(
+    stage0: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = copy_with(stage0, tmp_path / "tiny", {})
+    (load_recipe(path).data / "music" / "m1.flac").unlink()
+    assert main(["stage0", "--only", "audio", "--fresh", "--recipe", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert "a song of the dataset can't be read" in said
+    assert "m1.flac" in said
 
 
 def test_estimate_counts_measures_and_leaves_nothing_behind(
@@ -389,6 +446,19 @@ def test_only_named_parts_train(tiny: Recipe) -> None:
     trained = sum(p.numel() for p in mumu.iu_vivit.parameters())
     found = count(replace(tiny, jobs={**tiny.jobs, "stage3": alone}), "stage3")
     assert found.trained == trained, "what estimate says"
+
+
+def test_a_batch_without_anything_for_the_part_that_trains_is_no_end(
+    tiny: Recipe, tmp_path: Path
+) -> None:
+    """Rows of a batch are of similar length: some batches have none that makes music."""
+    options = {"frames": 20, "valid_songs": 0, "valid_rows": 0, "only": ["output_projector"]}
+    changes = {"steps": 6, "log_every": 1, "batch_size": 4, "options": options}
+    path = copy_with(tiny.runs.parent / "recipes" / "tiny.yaml", tmp_path, {"stage3": changes})
+    assert main(["stage3", "--fresh", "--recipe", str(path)]) == 0
+    log = (load_recipe(path).run_folder("stage3") / "log.csv").read_text(encoding="utf-8")
+    norms = [float(row.split(",")[3]) for row in log.splitlines() if ",grad_norm," in row]
+    assert min(norms) == 0 < max(norms)
 
 
 def test_finished_stages_are_not_run_again(tiny: Recipe) -> None:

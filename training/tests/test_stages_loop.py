@@ -23,6 +23,7 @@ from mumu_training.loop import (
     Measured,
     TrainingError,
     TrainingJob,
+    autocast_for,
     build_optimizer,
     checkpoint_language_model,
     is_done,
@@ -34,7 +35,7 @@ from mumu_training.loop import (
 from mumu_training.models.llama import Llama, LlamaConfig
 from mumu_training.models.mumu import RowMask
 from mumu_training.recipe import JobSettings, RecipeError
-from mumu_training.runs import sign_final
+from mumu_training.runs import clear, sign_final
 
 
 def model() -> nn.Module:
@@ -182,6 +183,34 @@ def test_a_run_with_muon_learns_and_goes_on_where_it_was(tmp_path: Path) -> None
     assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(rest), strict=True))
 
 
+def test_another_optimiser_does_not_go_on(tmp_path: Path) -> None:
+    """Neither way."""
+    plain = JobSettings(steps=20, lr=0.2, warmup_steps=2, log_every=10)
+    for first, then in (({}, {"settings": plain}), ({"settings": plain}, {})):
+        folder = tmp_path / str(len(first))
+        begun, goes_on = talk(folder), talk(folder)
+        begun.stop_at_step = 3
+        for made, changes in ((begun, first), (goes_on, then)):
+            made.settings = changes.get("settings", made.settings)
+        run_training(begun)
+        with pytest.raises(
+            TrainingError, match=r"can't go on with .*its optimiser, or what it .*--fresh"
+        ):
+            run_training(goes_on)
+
+
+@pytest.mark.parametrize("left", [0, 30, 1000])
+def test_a_damaged_checkpoint_is_said_and_can_be_started_over(tmp_path: Path, left: int) -> None:
+    run_training(job(tmp_path))
+    path = tmp_path / "last.pt"
+    path.write_bytes(path.read_bytes()[:left])
+    for look in (run_training, lambda made: is_done(made.folder)):
+        with pytest.raises(TrainingError, match=r"last\.pt can't be read .*delete .* or .*--fresh"):
+            look(job(tmp_path))
+    clear(tmp_path)
+    assert not path.exists()
+
+
 def test_only_masked_rows_train(tmp_path: Path) -> None:
     """The others stay bit for bit, weight decay or not."""
     embedding = nn.Embedding(6, 3)
@@ -285,6 +314,43 @@ def test_checkpointing_the_language_model_changes_no_gradient() -> None:
         assert plain is None or torch.equal(plain, recomputed)
     with pytest.raises(TrainingError, match="has no language model"):
         checkpoint_language_model(model(), "t")
+
+
+def test_what_is_computed_again_is_measured(tmp_path: Path) -> None:
+    """The layers' inputs, and one layer at a time: half of what two layers keep without."""
+
+    def measured(layers: int, recompute: bool) -> int:
+        torch.manual_seed(0)
+        dims = {"dim": 16, "n_heads": 2, "vocab_size": 20, "hidden_dim": 24, "query_layer": 1}
+        settings = JobSettings(gradient_checkpointing=recompute, precision="float32")
+        made = job(
+            tmp_path / "none",
+            model=Llama(LlamaConfig(n_layers=layers, **dims)),
+            settings=settings,
+            batch=lambda rng: torch.arange(40).view(2, 20) % 20,
+            loss=lambda m, b: (m.logits(m(b)[0]).square().mean(), {}),
+        )
+        with measuring("t", 1), pytest.raises(Measured) as raised:
+            run_training(made)
+        assert raised.value.found.activations is not None
+        return raised.value.found.activations
+
+    one_layer = measured(5, False) - measured(4, False)
+    one_input = measured(5, True) - measured(4, True)
+    assert 0 < one_input < one_layer / 4
+    assert measured(4, True) > 4 * one_input + 0.9 * one_layer
+    assert measured(4, True) < measured(4, False)
+
+
+def test_a_gpu_that_emulates_bf16_does_not_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def supported(including_emulation: bool = True) -> bool:
+        return including_emulation
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+    asked: list[bool] = []
+    monkeypatch.setattr(torch, "autocast", lambda *_, enabled: asked.append(enabled))
+    autocast_for("cuda:0")
+    assert asked == [False]
 
 
 def test_the_bar_shows_where_the_run_is(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from mumu_training.checkpoint import read_checkpoint
 from mumu_training.lora import merge_lora
 from mumu_training.models.llama import Llama, LlamaConfig
 from mumu_training.recipe import load_recipe
-from mumu_training.runs import TrainingError, load_run, load_start
+from mumu_training.runs import START, TrainingError, load_run, load_start, write_tensors
 from mumu_training.stage0 import audio_encoder, music_decoder
 from mumu_training.stage0.language import has_tables
 from mumu_training.stages.common import load_stage
@@ -150,8 +152,6 @@ def test_training_starts_from_it_and_goes_on(stage0: Path, tmp_path: Path) -> No
     assert before is not None
     folder = recipe.run_folder("image")
     (folder / "last.pt").unlink()
-    from mumu_training.runs import START, write_tensors
-
     encoder = {n: t + 1 for n, t in before["model"].items() if n.startswith("encoder.")}
     write_tensors(folder / START, encoder, {})
     assert main(["stage0", "--only", "image", "--recipe", str(path)]) == 0
@@ -159,6 +159,33 @@ def test_training_starts_from_it_and_goes_on(stage0: Path, tmp_path: Path) -> No
     assert after is not None
     for name, value in encoder.items():
         assert torch.equal(after["model"][name], value), name
+
+
+def test_another_tokenizer_is_not_laid_over_what_was_trained_with_one(tmp_path: Path) -> None:
+    recipe = load_recipe(_own(tmp_path))
+    begin(recipe, MINI, (), ("stage2",))
+    begin(recipe, MINI, ("stage1_adapters",), ())  # the same one: nothing to mind
+    tokenizer = recipe.run_folder("tokenizer") / "tokenizer.json"
+    other = tokenizer.read_bytes() + b"\n"
+    tokenizer.write_bytes(other)
+    # Weights that wait to be trained on know theirs as well as those that were.
+    said = "the weights of stage1_adapters, stage2 know another tokenizer than that of mini: delete"
+    with pytest.raises(TrainingError, match=said):
+        begin(recipe, MINI, (), ("image",))
+    assert tokenizer.read_bytes() == other
+    assert not recipe.run_folder("image").exists()
+    shutil.rmtree(recipe.run_folder("stage2"))
+    begin(recipe, MINI, ("stage1_adapters",), ("image",))  # begins anew, with its own
+    assert tokenizer.read_bytes() == (MINI / "tokenizer.json").read_bytes()
+
+
+def test_a_checkpoint_that_does_not_fit_leaves_the_tokenizer_alone(tmp_path: Path) -> None:
+    recipe = load_recipe(_own(tmp_path))
+    wider = {**recipe.component("music_decoder"), "ffn_dim": 10_000}
+    components = {**recipe.components, "music_decoder": wider}
+    with pytest.raises(TrainingError, match="does not fit the recipe"):
+        begin(dataclasses.replace(recipe, components=components), MINI, (), ("image",))
+    assert not recipe.run_folder("tokenizer").exists()
 
 
 def test_begin_is_asked_for_on_its_own(capsys: pytest.CaptureFixture[str]) -> None:

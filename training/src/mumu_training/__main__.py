@@ -22,13 +22,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
+from soundfile import LibsndfileError
 
 from mumu_training import estimate
 from mumu_training.checkpoint import CheckpointError
 from mumu_training.data.manifest import MANIFEST_NAME
 from mumu_training.distributed import alone, launch, start, team
+from mumu_training.inputs import require_matching, say_changed_settings
 from mumu_training.recipe import Recipe, RecipeError, load_recipe
-from mumu_training.runs import TrainingError, clear, is_done, sign_final
+from mumu_training.runs import TrainingError, clear, is_done, look_at_run, sign_final
 from mumu_training.stage0.media import DataError, require_seeds
 from mumu_training.stages import published
 from mumu_training.start import begin
@@ -52,12 +54,15 @@ STAGES = {
     "evaluate": "mumu_training.stages.evaluate",
     "export": "mumu_training.stages.export",
 }
+# Jobs whose results are used together, with those of the stages.
+_TOGETHER = {"evaluate": ("language",), "export": ("language", "music")}
 
 
 def divisible(name: str, recipe: Recipe, processes: int) -> bool:
-    """Whether several processes can share this job: the stages divide every batch; of stage 0, jobs
-    that do no more than train are divided by micro-batches, where those divide."""
-    if name in ("stage1", "stage2", "stage3"):
+    """Whether several processes can share this job: the stages divide every batch, `features` its
+    records; of stage 0, jobs that do no more than train are divided by micro-batches, where those
+    divide."""
+    if name in ("features", "stage1", "stage2", "stage3"):
         return True
     by_micro_batch = name in ("language", "audio", "image", "video") and name in recipe.jobs
     return by_micro_batch and recipe.job(name).accumulate % processes == 0
@@ -70,6 +75,8 @@ def run_job(name: str, module: str, recipe: Recipe, fresh: bool) -> None:
     if fresh and crew.main and name in (*STAGE0, *recipe.order):
         for folder in folders:
             clear(folder)
+    if crew.main:
+        _look_first(name, recipe)
     crew.wait()
     started = time.monotonic()
     run = importlib.import_module(module).run
@@ -87,10 +94,21 @@ def run_job(name: str, module: str, recipe: Recipe, fresh: bool) -> None:
     print(f"{name}: done in {time.monotonic() - started:.0f} s", flush=True)
 
 
-def require_data(recipe: Recipe, jobs: Iterable[str]) -> None:
+def _look_first(name: str, recipe: Recipe) -> None:
+    """What the training loop looks at by itself, for what runs without it."""
+    if name in _TOGETHER:
+        require_matching(recipe, (*_TOGETHER[name], *recipe.order))
+    # A finished codec does not come to the loop.
+    state = look_at_run(recipe.run_folder(name)) if name == "codec" else None
+    if state and state["done"] and name in recipe.jobs:
+        say_changed_settings(name, state, recipe.job(name))
+
+
+def require_data(recipe: Recipe, jobs: Iterable[str], fresh: bool = False) -> None:
     """Before the first of several jobs: that the dataset has what the last will want.
 
-    Raises DataError when a job that has not finished is to learn from a seed that isn't there.
+    Raises DataError when a job that has not finished (or is started over) is to learn from a seed that
+    isn't there.
     """
     if not (recipe.data / MANIFEST_NAME).is_file():
         return  # the jobs that need data say so, or wait for it
@@ -100,7 +118,7 @@ def require_data(recipe: Recipe, jobs: Iterable[str]) -> None:
         for job in (f"{name}_adapters", name)
         if job in recipe.jobs
         and (seeds := recipe.job(job).options.get("seeds")) is not None
-        and not is_done(recipe.run_folder(job))
+        and (fresh or not is_done(recipe.run_folder(job)))
     }
     if wanted:
         require_seeds(recipe.data, wanted)
@@ -168,12 +186,13 @@ def _run(options: argparse.Namespace) -> None:
     crew = start(recipe.fsdp)
     torch.set_num_threads(recipe.threads)  # accelerate sets its own
     if options.commands == ["export"] and options.format == "published":
+        _look_first("export", recipe)
         published.run(recipe, options.out or recipe.checkpoint.parent / f"{recipe.name}-published")
         return
     quiet = None if crew.main else open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     with contextlib.redirect_stdout(quiet) if quiet else contextlib.nullcontext():
         jobs = _jobs(options, recipe)
-        require_data(recipe, jobs)
+        require_data(recipe, jobs, options.fresh)
         for name, module in jobs.items():
             run_job(name, module, recipe, options.fresh)
 
@@ -203,6 +222,11 @@ def main(arguments: list[str] | None = None) -> int:
         alone_only.add("export --format published")
     if len(options.commands) > 1 and alone_only:
         parser.error(f"{alone_only.pop()} is asked for on its own")
+    several = options.processes > 1 or int(os.environ.get("WORLD_SIZE", "1")) > 1
+    if several and alone_only:
+        parser.error(
+            f"{alone_only.pop()} is one process's work: leave --processes (or torchrun) out"
+        )
     if options.processes < 1 or options.measure < 0:
         parser.error("--processes must be at least 1 and --measure at least 0")
     if options.processes > 1 and "WORLD_SIZE" not in os.environ:
@@ -211,6 +235,9 @@ def main(arguments: list[str] | None = None) -> int:
         _run(options)
     except (RecipeError, TrainingError, DataError, CheckpointError, FileNotFoundError) as error:
         print(f"mumu_training: {error}", file=sys.stderr)
+        return 2
+    except LibsndfileError as error:
+        print(f"mumu_training: a song of the dataset can't be read: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("mumu_training: interrupted; run the same command to go on", file=sys.stderr)

@@ -9,8 +9,10 @@ import io
 from collections.abc import Callable, Mapping
 
 import torch
+from soundfile import LibsndfileError
 from torch import nn
 
+from mumu_training.data.manifest import SAMPLE_RATE, MusicRecord, made_by, read_manifest
 from mumu_training.footprint import Footprint, footprint, size
 from mumu_training.generation.codec import CodecForTraining, codec_config
 from mumu_training.loop import Measured, TrainingError, measuring
@@ -28,6 +30,15 @@ from mumu_training.stages.features import cache_size
 
 JOBS = ("language", "audio", "image", "video", "codec", "text", "music")
 _WARM = "stage1_adapters"
+_STOPPED = (
+    TrainingError,
+    DataError,
+    RecipeError,
+    FileNotFoundError,
+    ValueError,
+    LibsndfileError,
+)
+"""What says that a job can't run yet."""
 
 
 def _stage(recipe: Recipe, job: str) -> nn.Module:
@@ -97,9 +108,39 @@ def measure(recipe: Recipe, job: str, module: str, steps: int) -> tuple[Footprin
             importlib.import_module(module).run(here, False)
     except Measured as measured:
         return measured.found, ""
-    except (TrainingError, DataError, RecipeError, FileNotFoundError, ValueError) as error:
+    except _STOPPED as error:
         return count(recipe, job), str(error)
     return count(recipe, job), "it has nothing to train"
+
+
+def held(recipe: Recipe, job: str) -> int:
+    """Bytes of the dataset that a job keeps in memory in every process, by the manifest. The stages map
+    theirs from disk.
+
+    Raises FileNotFoundError when there is no manifest.
+    """
+    if job not in ("audio", "image", "video", "codec", "music"):
+        return 0
+    settings = recipe.job(job)
+    options, kind = settings.options, job if job in ("image", "video") else "music"
+    records = [record for record in read_manifest(recipe.data) if record.kind == kind]
+    train = [r for r in records if r.split == "train" and made_by(r, options.get("seeds"))]
+    valid = [r for r in records if r.split == "valid"]
+    if job == "codec":  # it reads songs as it comes to them
+        valid = valid[: int(options.get("valid_songs", 12))]
+        if settings.steps == 0:
+            first = (40, options.get("refit_songs", 0), options.get("fit_songs", 0))
+            train = train[: max(map(int, first))]
+    if kind != "music":
+        dims = recipe.component(f"{job}_encoder")
+        frames = int(dims["num_frames"]) if job == "video" else 1
+        return len(train + valid) * frames * 3 * int(dims["image_size"]) ** 2
+    seconds = sum(record.seconds for record in train + valid if isinstance(record, MusicRecord))
+    if job == "audio":
+        return round(2 * SAMPLE_RATE * seconds)
+    config = codec_config(recipe.component("codec"))
+    a_second = config.sampling_rate if job == "codec" else config.frame_rate * config.num_quantizers
+    return round(2 * a_second * seconds)
 
 
 def duration(found: Footprint, settings: JobSettings) -> str:
@@ -122,6 +163,7 @@ def lines(found: Footprint, settings: JobSettings, why: str) -> list[str]:
         f"  weights      {found.trained:,} train, {found.frozen:,} frozen",
         f"  memory       weights {size(found.weights)}, gradients {size(found.gradients)}, "
         f"optimiser {size(found.optimiser)}, activations {kept}"
+        + (f", data {size(found.data)} in every process" if found.data else "")
         + ("" if found.activations is None else f"; {size(found.memory)} in all"),
         f"  disk         last.pt {size(found.last)}, final.safetensors {size(found.final)}, "
         f"at most {size(found.disk)} at once",
@@ -144,6 +186,8 @@ def run(recipe: Recipe, modules: Mapping[str, str], steps: int) -> None:
         else:
             found, why = count(recipe, job), ""
         settings = recipe.job(job)
+        with contextlib.suppress(FileNotFoundError):  # no data yet
+            found.data = held(recipe, job)
         print("\n".join(lines(found, settings, why)), flush=True)
         disk += found.last + found.final
         bound = settings.max_minutes if settings.steps else 0.0

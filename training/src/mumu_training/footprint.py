@@ -39,11 +39,13 @@ class Footprint:
     activations: int | None = None
     """What one micro-batch keeps for the backward pass (of the batch that was measured)."""
     step_seconds: float | None = None
+    data: int = 0
+    """What of the dataset a process holds in memory."""
 
     @property
     def memory(self) -> int:
-        """Weights, gradients, moments, and activations where they are known."""
-        return self.weights + self.gradients + self.optimiser + (self.activations or 0)
+        """Weights, gradients, moments, data, and activations where they are known."""
+        return sum((self.weights, self.gradients, self.optimiser, self.data, self.activations or 0))
 
     @property
     def disk(self) -> int:
@@ -57,7 +59,7 @@ class Footprint:
             bound += f" or {settings.max_minutes:g} minutes in all"
         return (
             f"{self.job}: {self.trained:,} weights train, {self.frozen:,} are frozen; memory "
-            f"{size(self.memory)} and the activations, disk {size(self.disk)}; at most {bound}"
+            f"{size(self.memory)} and activations and data, disk {size(self.disk)}; at most {bound}"
         )
 
 

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from mumu_training.models.llama import Llama
+from mumu_training.footprint import count_saved
+from mumu_training.models.llama import Block, Llama
 from mumu_training.runs import TrainingError
 
 
@@ -23,10 +24,11 @@ def pick_device() -> str:
 def autocast_for(device: str) -> torch.autocast:
     """bf16 autocast where the hardware really multiplies in bf16; elsewhere a disabled context.
 
-    A CPU without AVX512-BF16 or AMX emulates bf16 and runs slower than fp32.
+    A CPU without AVX512-BF16 or AMX and a GPU before Ampere emulate bf16, slower than fp32.
     """
     if device.startswith("cuda"):
-        return torch.autocast("cuda", torch.bfloat16, enabled=torch.cuda.is_bf16_supported())
+        real = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.autocast("cuda", torch.bfloat16, enabled=real)
     return torch.autocast("cpu", torch.bfloat16, enabled=_cpu_has_bf16())
 
 
@@ -54,3 +56,32 @@ def _recomputed(forward: Callable[..., Any], *inputs: Any) -> Any:
     if not torch.is_grad_enabled():
         return forward(*inputs)
     return checkpoint(forward, *inputs, use_reentrant=False)
+
+
+def count_recomputed(model: nn.Module, run: Callable[[], Any]) -> int:
+    """Bytes of what a language model's layer keeps while it is computed again going backward, one layer
+    at a time: the most of any, with what `run` gives them."""
+    most = 0
+
+    def look(layer: nn.Module, inputs: tuple[Any, ...]) -> None:
+        nonlocal most
+        own = [
+            value.detach().requires_grad_(value.is_floating_point())
+            if isinstance(value, torch.Tensor)
+            else value
+            for value in inputs
+        ]
+        with torch.enable_grad(), count_saved(model) as saved:
+            type(layer).forward(layer, *own)  # not the instance's, which recomputes
+        most = max(most, saved.most)
+
+    handles = [
+        layer.register_forward_pre_hook(look)
+        for layer in model.modules()
+        if isinstance(layer, Block)
+    ]
+    with torch.no_grad():
+        run()
+    for handle in handles:
+        handle.remove()
+    return most

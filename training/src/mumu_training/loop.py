@@ -21,9 +21,15 @@ import torch
 from torch import Tensor, nn
 
 from mumu_training import sharding
-from mumu_training.distributed import Team, alone, team
+from mumu_training.distributed import Team, alone, main_first, team
 from mumu_training.footprint import Footprint, count_saved, footprint, require_disk
-from mumu_training.hardware import autocast_for, checkpoint_language_model, pick_device
+from mumu_training.hardware import (
+    autocast_for,
+    checkpoint_language_model,
+    count_recomputed,
+    pick_device,
+)
+from mumu_training.inputs import inputs_now, remembered, require_inputs, say_changed_settings
 from mumu_training.journal import Journal
 from mumu_training.optimizer import build_optimizer, schedule_factor
 from mumu_training.recipe import JobSettings
@@ -135,7 +141,8 @@ def run_training(job: TrainingJob, resume: bool = True) -> dict[str, float]:
 
     With `resume`, goes on from `folder/last.pt` if there is one, with the optimiser and the clock as
     they were; a finished run returns at once. Ends in `folder/final.safetensors`. Raises
-    TrainingError when the loss or the gradient is not finite, or the disk is too small.
+    TrainingError when the loss or the gradient is not finite, the disk is too small, the checkpoint
+    is damaged or of another optimiser, or what the run was trained on has changed since (`inputs`).
     """
     wanted = _measuring.get()
     if wanted is not None:
@@ -161,6 +168,8 @@ def _measure(job: TrainingJob, steps: int) -> Footprint:
     with count_saved(job.model) as saved:
         stepper.wrapped(batch)
     found.activations = saved.most
+    if job.settings.gradient_checkpointing:
+        found.activations += count_recomputed(job.model, lambda: stepper.wrapped(batch))
     stepper.step(0)
     started = time.monotonic()
     for step in range(1, steps + 1):
@@ -258,7 +267,12 @@ class _Run:
         job.folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(job.seed)
         state = load_run(job.folder) if resume else None
+        with main_first():  # one hashes, the others read what it found
+            self.inputs = inputs_now(job.folder, job.settings)
         if state is not None:
+            require_inputs(job.name, state, self.inputs)
+            if self.crew.main:
+                say_changed_settings(job.name, state, job.settings)
             load_weights(job.model, state["model"], job.folder)
             self.step, self.before = int(state["step"]), float(state["elapsed"])
             self.done = bool(state["done"])
@@ -271,7 +285,17 @@ class _Run:
                 (job.folder / stale).unlink(missing_ok=True)
         self.stepper = _Stepper(job, self.crew, _prepare(job))
         if state is not None:
-            sharding.load_optimizer(self.crew, self.stepper, state, job.folder)
+            self._load_optimizer(state)
+
+    def _load_optimizer(self, state: Mapping[str, Any]) -> None:
+        try:
+            sharding.load_optimizer(self.crew, self.stepper, state, self.job.folder)
+        except (LookupError, ValueError, TypeError) as error:  # as it finds other parts than it has
+            raise TrainingError(
+                f"{self.job.name} can't go on with {self.job.folder}: its optimiser, or what it trains, "
+                "is another than the recipe's now; put the recipe back as it was, or start the job over "
+                "with --fresh"
+            ) from error
 
     def _elapsed(self) -> float:
         return self.before + self.job.clock() - self._start
@@ -356,6 +380,8 @@ class _Run:
                 "done": done,
                 "seed": self.job.seed,
                 "recipe_sha256": self.settings.recipe_sha256,
+                "inputs": self.inputs,
+                "settings": remembered(self.settings),
                 "figures": dict(figures),
                 "model": weights,
                 "optimizer": optimizer,

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
+
+from mumu_training import recipe_fields
+from mumu_training.recipe_fields import NEEDS, OPTIONS, RECIPE, SETTINGS, STAGES, Kind
 
 CHANGES: Final[tuple[str, ...]] = ("add", "replace", "remove", "style")
 """Kinds of change of a song that a model can be trained to make (MODEL_CHANGES in models/checkpoint)."""
@@ -56,6 +60,9 @@ class JobSettings:
     recipe_sha256: str = ""
     """Of the recipe these settings came from. Not for recipes: `load_recipe` fills it in."""
 
+    inputs: tuple[str, ...] = ()
+    """Jobs whose results this one starts from or learns by. Not for recipes either."""
+
     def __post_init__(self) -> None:
         if self.schedule not in ("wsd", "cosine", "constant"):
             raise RecipeError(f"schedule is {self.schedule!r}; it can be wsd, cosine or constant")
@@ -67,6 +74,8 @@ class JobSettings:
             raise RecipeError(
                 "accumulate and batch_size must be at least 1, steps 0 (the start is the end) or more"
             )
+        if self.log_every < 1:
+            raise RecipeError("log_every must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -106,6 +115,10 @@ class Recipe:
             raise RecipeError(
                 f"changes has {', '.join(sorted(unknown))}; it can have {', '.join(CHANGES)}"
             )
+        if set(self.order) - set(STAGES) or len(set(self.order)) < len(self.order):
+            raise RecipeError(
+                f"order is {', '.join(self.order)}; it can have {', '.join(STAGES)}, each once"
+            )
 
     def component(self, name: str) -> dict[str, Any]:
         """Dimensions of one component; raises RecipeError when the recipe has none."""
@@ -120,7 +133,9 @@ class Recipe:
         return self.jobs[name]
 
     def before(self, stage: str) -> tuple[str, ...]:
-        """The stages that come before this one."""
+        """The stages that come before this one; raises RecipeError when the recipe leaves it out."""
+        if stage not in self.order:
+            raise RecipeError(f"{stage} is not in the recipe's order ({', '.join(self.order)})")
         return self.order[: self.order.index(stage)]
 
     def run_folder(self, job: str) -> Path:
@@ -133,48 +148,129 @@ def _digest(raw: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _take(place: str, kind: Kind, value: Any) -> Any:
+    """A value as its kind reads it. Raises RecipeError that says where it is."""
+    try:
+        return kind(value)
+    except (TypeError, ValueError) as error:
+        raise RecipeError(f"{place} {error}") from error
+
+
+def _known(place: str, given: Mapping[str, Any], known: Iterable[str], what: str) -> None:
+    _take(place, lambda names: recipe_fields.require_known(names, known, what), given)
+
+
+def _options(name: str, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """A job's own options; one without a value is as if it wasn't there."""
+    place = f"jobs.{name}.options"
+    _known(place, raw, OPTIONS[name], "options")
+    made = {
+        key: _take(f"{place}.{key}", OPTIONS[name][key], value)
+        for key, value in raw.items()
+        if value is not None
+    }
+    if made.get("short_share") and "short_frames" not in made:
+        raise RecipeError(f"{place} has short_share, which needs short_frames")
+    return made
+
+
 def _job(name: str, raw: Mapping[str, Any], digest: str) -> JobSettings:
-    known = {entry.name for entry in fields(JobSettings)} - {"recipe_sha256"}
-    unknown = set(raw) - known
-    if unknown:
-        raise RecipeError(f"job {name!r} has unknown settings: {', '.join(sorted(unknown))}")
-    values = dict(raw)
-    if "betas" in values:
-        values["betas"] = tuple(float(beta) for beta in values["betas"])
-    for key in ("lr", "min_lr", "weight_decay", "clip"):
-        if key in values:  # YAML reads 1e-4 as a string
-            values[key] = float(values[key])
-    return JobSettings(**values, recipe_sha256=digest)
+    """The settings of one job, without its inputs."""
+    kinds = {entry.name: str(entry.type) for entry in fields(JobSettings)}
+    kinds = {key: kind for key, kind in kinds.items() if key not in ("recipe_sha256", "inputs")}
+    _known(f"jobs.{name}", raw, kinds, "settings")
+    values: dict[str, Any] = {}
+    for key, value in raw.items():
+        kind, _, optional = kinds[key].partition(" | ")
+        if value is None and (optional or key == "options"):
+            continue
+        values[key] = _take(f"jobs.{name}.{key}", SETTINGS[kind], value)
+    values["options"] = _options(name, values.get("options", {}))
+    try:
+        return JobSettings(**values, recipe_sha256=digest)
+    except RecipeError as error:
+        raise RecipeError(f"jobs.{name}: {error}") from error
+
+
+def _jobs(raw: Mapping[str, Any], order: tuple[str, ...], digest: str) -> dict[str, JobSettings]:
+    _known("jobs", raw, OPTIONS, "jobs")
+    tables = {
+        name: _take(f"jobs.{name}", recipe_fields.table, {} if job is None else job)
+        for name, job in raw.items()
+    }
+    jobs = {name: _job(name, settings, digest) for name, settings in tables.items()}
+    return {
+        name: replace(job, inputs=recipe_fields.inputs_of(name, jobs, order, job.options))
+        for name, job in jobs.items()
+    }
+
+
+def _components(raw: Mapping[str, Any], jobs: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The components, and that no job lacks one."""
+    made = {
+        name: _take(f"components.{name}", partial(recipe_fields.component, name), dims)
+        for name, dims in raw.items()
+    }
+    for job in jobs:
+        for name in NEEDS[job]:
+            if name not in made:
+                raise RecipeError(f"components lacks {name!r}, which the job {job} needs")
+    return made
+
+
+def _prompt(raw: Mapping[str, Any]) -> dict[str, Any]:
+    _known("prompt", raw, ("template", "stop"), "fields")
+    if "{instruction}" not in str(raw.get("template")):
+        raise RecipeError("prompt.template is missing, or has no place for the {instruction}")
+    return dict(raw)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What the file says, its values of their kinds but for what is in jobs and components."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    raw = _take(path.name, recipe_fields.table, raw)
+    _known("the recipe", raw, RECIPE, "settings")
+    optional = {"fsdp", "notes"}
+    return {
+        key: value if value is None and key in optional else _take(key, RECIPE[key], value)
+        for key, value in raw.items()
+    }
 
 
 def load_recipe(path: Path) -> Recipe:
     """Read a recipe. Relative folders in it are taken from the `training/` folder it lives in.
 
-    Raises RecipeError for a missing file, a missing field or an unknown setting.
+    Raises RecipeError for a missing file, a missing field, an unknown setting or a value of another
+    kind, with its place in the file.
     """
     if not path.is_file():
         raise RecipeError(f"there is no recipe at {path}")
-    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    raw = _read(path)
     root = path.resolve().parent.parent
     digest = _digest(raw)
+    order = tuple(raw.get("order", STAGES))
     try:
         folders = {key: (root / raw[key]).resolve() for key in ("data", "runs", "checkpoint")}
+        jobs = _jobs(raw["jobs"], order, digest)
         return Recipe(
             name=raw["name"],
             variant=raw["variant"],
-            seed=int(raw.get("seed", 0)),
-            threads=int(raw.get("threads", 1)),
-            components=raw["components"],
-            jobs={name: _job(name, job or {}, digest) for name, job in raw["jobs"].items()},
-            prompt=raw["prompt"],
-            sampling=raw["sampling"],
+            seed=raw.get("seed", 0),
+            threads=max(1, raw.get("threads", 1)),
+            components=_components(raw["components"], jobs),
+            jobs=jobs,
+            prompt=_prompt(raw["prompt"]),
+            sampling=recipe_fields.numbers_inside(raw["sampling"]),
             conditioning=raw.get("conditioning", "caption"),
             licence=raw.get("licence", "MIT"),
-            notes=" ".join(str(raw.get("notes", "")).split()),
+            notes=" ".join(str(raw.get("notes") or "").split()),
             changes=tuple(raw.get("changes", CHANGES)),
             fsdp=raw.get("fsdp"),
             sha256=digest,
-            order=tuple(raw.get("order", ("stage1", "stage2", "stage3"))),
+            order=order,
             **folders,
         )
     except KeyError as error:

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -57,16 +58,35 @@ def save_run(folder: Path, state: Mapping[str, Any]) -> None:
 
 
 def load_run(folder: Path) -> dict[str, Any] | None:
-    """The last checkpoint of a run folder, or None when it has none."""
+    """The last checkpoint of a run folder, or None when it has none.
+
+    Raises TrainingError when it is damaged.
+    """
+    return _load(folder, mapped=False)
+
+
+def look_at_run(folder: Path) -> dict[str, Any] | None:
+    """The same with tensors left on disk: for a look at all the rest."""
+    return _load(folder, mapped=True)
+
+
+def _load(folder: Path, mapped: bool) -> dict[str, Any] | None:
     path = folder / LAST
     if not path.is_file():
         return None
-    return dict(torch.load(path, map_location="cpu", weights_only=True))
+    try:
+        return dict(torch.load(path, map_location="cpu", weights_only=True, mmap=mapped))
+    # What torch raises depends on where the file ends or goes wrong.
+    except (RuntimeError, EOFError, UnpicklingError, LookupError, TypeError, ValueError) as error:
+        raise TrainingError(
+            f"{path} can't be read ({str(error).splitlines()[0] if str(error) else 'it is empty'}): "
+            f"delete {folder}, or start the job over with --fresh"
+        ) from error
 
 
 def is_done(folder: Path) -> bool:
-    """Whether the run in this folder finished."""
-    state = load_run(folder)
+    """Whether the run in this folder finished. Raises TrainingError when its checkpoint is damaged."""
+    state = look_at_run(folder)
     return bool(state and state["done"])
 
 
@@ -76,7 +96,10 @@ def clear(folder: Path) -> None:
     Raises TrainingError when the run was taken over whole from a checkpoint: that is not this job's
     work to throw away.
     """
-    state = load_run(folder)
+    try:
+        state = look_at_run(folder)
+    except TrainingError:
+        state = None  # damaged: to start over is what helps
     if state and state.get("kept"):
         raise TrainingError(
             f"{folder.name} was kept from a checkpoint; delete {folder} to train it from nothing"
@@ -174,7 +197,7 @@ def read_final_metadata(path: Path) -> dict[str, str]:
 def sign_final(folder: Path) -> None:
     """Give `final.safetensors` its metadata where a job wrote it in its own way (codec and music save
     it under the published names). Nothing happens before the run is finished."""
-    path, state = folder / FINAL, load_run(folder)
+    path, state = folder / FINAL, look_at_run(folder)
     if not path.is_file() or state is None or not state["done"] or "figures" not in state:
         return
     metadata = describe(state)

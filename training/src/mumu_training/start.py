@@ -12,7 +12,7 @@ in other strides, a music decoder with fewer feed-forward neurons.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -25,7 +25,15 @@ from mumu_training.generation.resize import narrower, other_strides
 from mumu_training.lora import merge_lora
 from mumu_training.models.mumu import module_name
 from mumu_training.recipe import Recipe
-from mumu_training.runs import FINAL, START, TrainingError, load_run, save_run, write_tensors
+from mumu_training.runs import (
+    FINAL,
+    LAST,
+    START,
+    TrainingError,
+    look_at_run,
+    save_run,
+    write_tensors,
+)
 
 _ENCODERS = {"audio": "mert_model.", "image": "vit_model.", "video": "vivit_model."}
 _ADAPTERS = ("mu_mert.", "iu_vit.", "iu_vivit.")
@@ -108,14 +116,17 @@ KEEPABLE = tuple(_KEPT)
 """Jobs whose result can be taken over as it is. The language model's is that of the last stage: with
 `--keep language stage1 stage3` the projector can be trained again, or another music side exported."""
 
+_BOUND = ("language", "text", "music", "stage1_adapters", "stage1", "stage2", "stage3")
+"""Jobs whose weights know the tokenizer's ids."""
+
 
 def begin(
     recipe: Recipe, folder: Path, jobs: tuple[str, ...] = (), keep: tuple[str, ...] = ()
 ) -> None:
     """Let `jobs` of a recipe begin with a checkpoint's weights, and take over those of `keep` whole.
 
-    Raises TrainingError when a job has begun already or can't begin so, CheckpointError when the
-    folder is no checkpoint.
+    Raises TrainingError when a job has begun already or can't begin so, or others were trained with
+    another tokenizer, CheckpointError when the folder is no checkpoint.
     """
     checkpoint = read_checkpoint(folder)
     for names, known, what in ((jobs, JOBS, "begin with"), (keep, KEEPABLE, "be kept from")):
@@ -123,18 +134,38 @@ def begin(
             if job not in known:
                 raise TrainingError(f"{job} can't {what} a checkpoint: {', '.join(known)} can")
     for job in (*jobs, *keep):
-        if load_run(recipe.run_folder(job)) is not None:
+        if look_at_run(recipe.run_folder(job)) is not None:
             raise TrainingError(f"{job} has begun already; delete its run folder to begin again")
+    _require_tokenizer(recipe, folder, (*jobs, *keep))
+    checkpoint = fitted(checkpoint, recipe)
     tokenizer = recipe.run_folder("tokenizer")
     tokenizer.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(folder / TOKENIZER, tokenizer / TOKENIZER)
-    checkpoint = fitted(checkpoint, recipe)
     for job in jobs:
         _put(recipe, job, START, _PARTS[job](checkpoint))
         print(f"{job}: begins with the weights in {folder.name}", flush=True)
     for job in keep:
         _keep(recipe, job, checkpoint)
         print(f"{job}: kept from {folder.name}", flush=True)
+
+
+def _require_tokenizer(recipe: Recipe, folder: Path, jobs: Iterable[str]) -> None:
+    """Raises TrainingError when jobs but these have weights that know another tokenizer than the
+    checkpoint's."""
+    there = recipe.run_folder("tokenizer") / TOKENIZER
+    if not there.is_file() or there.read_bytes() == (folder / TOKENIZER).read_bytes():
+        return
+    bound = [
+        job
+        for job in _BOUND
+        if job not in jobs
+        and any((recipe.run_folder(job) / name).is_file() for name in (LAST, START))
+    ]
+    if bound:
+        raise TrainingError(
+            f"the weights of {', '.join(bound)} know another tokenizer than that of {folder.name}: "
+            "delete these run folders, or begin under another recipe name"
+        )
 
 
 def fitted(checkpoint: Checkpoint, recipe: Recipe) -> Checkpoint:

@@ -27,6 +27,7 @@ from mumu_training.evaluation.qa import QUESTIONS
 from mumu_training.evaluation.report import Chart, Outcome, Table
 from mumu_training.evaluation.text_metrics import meteor, open_wordnet, paper_bleu, rouge_l
 from mumu_training.hardware import autocast_for
+from mumu_training.inputs import fingerprint
 from mumu_training.recipe import Recipe
 from mumu_training.runs import TrainingError
 from mumu_training.stage0 import media
@@ -159,15 +160,27 @@ def run_study(
 ) -> dict[str, list[dict[str, Any]]]:
     """Every variant by every seed; a run's result is in `out`/runs.json as soon as it ends.
 
-    Raises TrainingError when the language model or the audio encoder is not trained yet.
+    Raises TrainingError when the language model or the audio encoder is not trained yet, or the
+    folder has the runs of another recipe, of other models or with other settings.
     """
     out.mkdir(parents=True, exist_ok=True)
     path = out / "runs.json"
-    kept: dict[str, Any] = {"settings": vars(settings), "runs": {}}
+    kept: dict[str, Any] = {
+        "settings": vars(settings),
+        "recipe": recipe.sha256,
+        "audio encoder": fingerprint(recipe.run_folder("audio")),
+        "language model": fingerprint(recipe.run_folder("language")),
+        "runs": {},
+    }
     if path.is_file():
         found = json.loads(path.read_text(encoding="utf-8"))
-        if found["settings"] == kept["settings"]:
-            kept = found
+        other = [key for key in kept if key != "runs" and found.get(key) != kept[key]]
+        if other:
+            raise TrainingError(
+                f"{path} has runs that differ in {', '.join(other)}: choose another folder for these, "
+                "or delete that file"
+            )
+        kept = found
     study: Study | None = None
     for seed in range(seeds):  # all variants by one seed first: cut short, they can be compared
         for name in VARIANTS:

@@ -22,11 +22,15 @@ from mumu_training.generation.codec import encode_songs_together
 from mumu_training.generation.songs import load_song
 
 Codes = Mapping[str, NDArray[np.uint16]]
-_MARK = "codec_mark"
-
+_MARK, _SONGS = "codec_mark", "song_marks"
 
 LEAD_SECONDS = 0.02
 """Codes of a song begin this long before its first beat: players are up to 10 ms early."""
+
+
+def first_sample(record: MusicRecord, rate: int) -> int:
+    """Where a song's codes begin in its samples, just before its first beat (negative: before them)."""
+    return round((record.beats[0] - LEAD_SECONDS) * rate) if record.beats else 0
 
 
 def from_first_beat(
@@ -37,7 +41,7 @@ def from_first_beat(
     A decoder always starts at position 0. Songs that all begin there with a beat let it learn where
     the beats of a tempo fall; with the up to 0.3 s that songs of the dataset begin with, it can't.
     """
-    first = round((record.beats[0] - LEAD_SECONDS) * rate) if record.beats else 0
+    first = first_sample(record, rate)
     return samples[first:] if first >= 0 else np.pad(samples, (-first, 0))
 
 
@@ -107,12 +111,22 @@ def codec_mark(codec: EncodecModel) -> str:
     return digest.hexdigest()[:16]
 
 
-def write_cache(path: Path, codes: Codes, mark: str) -> None:
+def expected_frames(config: EncodecConfig, record: MusicRecord) -> int:
+    """Frames of a song's codes, by what the manifest says about it."""
+    rate = int(config.sampling_rate)
+    samples = round(record.seconds * rate) - first_sample(record, rate)
+    return -(-samples // int(config.hop_length))
+
+
+def write_cache(
+    path: Path, codes: Codes, mark: str, songs: Mapping[str, str] | None = None
+) -> None:
     """Write codes by song id as one npz file of uint16 arrays with their codec's `codec_mark`, whole or
-    not at all."""
+    not at all. `songs` are the marks of the songs' files (`media.record_mark`) by id."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".part.npz")
-    arrays: dict[str, Any] = {**codes, _MARK: np.array(mark)}
+    marks = np.array(list((songs or {}).items()), dtype=np.str_).reshape(-1, 2)
+    arrays: dict[str, Any] = {**codes, _MARK: np.array(mark), _SONGS: marks}
     np.savez_compressed(temporary, **arrays)
     temporary.replace(path)
 
@@ -130,6 +144,15 @@ def read_cache(path: Path, mark: str) -> dict[str, NDArray[np.uint16]]:
             if _MARK not in stored.files or str(stored[_MARK]) != mark:
                 print(f"tokens: {path.name} is of another codec and is made again", flush=True)
                 return {}
-            return {name: stored[name] for name in stored.files if name != _MARK}
+            return {name: stored[name] for name in stored.files if name not in (_MARK, _SONGS)}
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise ValueError(f"{path.name} is damaged ({error}); delete it to make it again") from error
+
+
+def read_song_marks(path: Path) -> dict[str, str]:
+    """The marks of the songs' files that `write_cache` was given, by id (none in caches from before
+    there were any)."""
+    if not path.is_file():
+        return {}
+    with np.load(path) as stored:
+        return dict(stored[_SONGS].tolist()) if _SONGS in stored.files else {}

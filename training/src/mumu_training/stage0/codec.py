@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import EncodecModel
 
-from mumu_training.data.manifest import MusicRecord, Split, read_music
+from mumu_training.data.manifest import MusicRecord, Split, made_by, read_music
 from mumu_training.generation.codec import (
     CodecForTraining,
     codec_config,
@@ -32,31 +32,40 @@ from mumu_training.generation.vocoder_start import (
     freeze_oscillators,
     start_as_vocoder,
 )
-from mumu_training.loop import TrainingJob, pick_device, run_training
+from mumu_training.loop import TrainingJob, run_training
 from mumu_training.recipe import Recipe, RecipeError
 from mumu_training.runs import load_run
+from mumu_training.stage0.media import DataError, of_seeds
 
 AUDIO_PREFIX = "audio_encoder."
 """What the codec is called in MusicgenForConditionalGeneration."""
 
 
 def wait_for_songs(
-    folder: Path, split: Split, least: int, patience: float = 0.0
+    folder: Path,
+    split: Split,
+    least: int,
+    patience: float = 0.0,
+    seeds: Sequence[int] | None = None,
 ) -> list[MusicRecord]:
-    """Songs of a split that are on disk, waiting up to `patience` minutes for `least` of them.
+    """Songs of a split (of these seeds only) that are on disk, waiting up to `patience` minutes for
+    `least` of them.
 
-    Raises ValueError when there are fewer.
+    Raises DataError when there are fewer.
     """
     deadline = time.monotonic() + patience * 60
     while True:
         try:
-            records = [r for r in read_music(folder, split) if (folder / r.path).is_file()]
+            wanted = [r for r in read_music(folder, split) if made_by(r, seeds)]
+            records = [r for r in wanted if (folder / r.path).is_file()]
         except FileNotFoundError:
             records = []
         if len(records) >= least:
             return records
         if time.monotonic() >= deadline:
-            raise ValueError(f"{folder} has {len(records)} songs of the {split} split, not {least}")
+            raise DataError(
+                f"{folder} has {len(records)} songs{of_seeds(seeds)} in its {split} split, not {least}"
+            )
         time.sleep(20)
 
 
@@ -140,7 +149,7 @@ def measure_codec(codec: EncodecModel, bank: SongBank, songs: int) -> dict[str, 
 
 
 def run(recipe: Recipe, resume: bool = True) -> dict[str, float]:
-    """Train the `codec` job; writes `final.safetensors` and `config.json` beside it."""
+    """Train the `codec` job, on the processor; writes `final.safetensors` and `config.json` beside it."""
     settings = recipe.job("codec")
     options = settings.options
     if options.get("fit_songs") and options.get("start") != "vocoder":
@@ -152,11 +161,10 @@ def run(recipe: Recipe, resume: bool = True) -> dict[str, float]:
         print("codec: finished already", flush=True)
         return dict(state.get("figures", {}))
     config = codec_config(recipe.component("codec"))
-    records = wait_for_songs(
-        recipe.data, "train", int(options.get("least_songs", 1)), float(options.get("patience", 0))
-    )
+    least, patience = int(options.get("least_songs", 1)), float(options.get("patience", 0))
+    records = wait_for_songs(recipe.data, "train", least, patience, options.get("seeds"))
     bank = SongBank(recipe.data, records, config.sampling_rate)
-    valid = wait_for_songs(recipe.data, "valid", 1, float(options.get("patience", 0)))
+    valid = wait_for_songs(recipe.data, "valid", 1, patience)
     valid_bank = SongBank(recipe.data, valid, config.sampling_rate)
     torch.manual_seed(recipe.seed)
     model = codec_from_recipe(recipe, int(options.get("warmup_steps", 300)), bank)
@@ -179,7 +187,6 @@ def run(recipe: Recipe, resume: bool = True) -> dict[str, float]:
             batch=batch,
             loss=reconstruction_loss(spectral, options),
             seed=recipe.seed,
-            device=pick_device() if options.get("device") == "auto" else "cpu",
             evaluate=lambda trained: measure_codec(
                 codec_of(trained), valid_bank, int(options.get("valid_songs", 12))
             ),

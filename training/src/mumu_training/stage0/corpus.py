@@ -172,9 +172,15 @@ def row_of(example: Example, record: Record | None) -> Row:
     )
 
 
-def documents(recipe: Recipe, rng: np.random.Generator, count: int) -> Iterator[str]:
-    """Texts for the tokenizer: whole conversations, captions, and the template now and then."""
-    conversations = Conversations(recipe, "train", shuffle_attributes=0.5)
+def documents(
+    recipe: Recipe, rng: np.random.Generator, count: int, seeds: Sequence[int] | None = None
+) -> Iterator[str]:
+    """Texts for the tokenizer: whole conversations, captions, and the template now and then.
+
+    `seeds` keeps only what was made with these seeds of the generators. Raises DataError when the
+    train split has nothing of them.
+    """
+    conversations = Conversations(recipe, "train", shuffle_attributes=0.5, seeds=seeds)
     for made in range(count):
         row = conversations.draw(rng)
         if made % 20 == 0:

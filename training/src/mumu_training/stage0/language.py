@@ -123,7 +123,9 @@ def run(recipe: Recipe, resume: bool = True) -> None:
     )
     limit = recipe.component("language")["max_seq_len"]
     shares = options.get("shares", SHARES)
-    conversations = Conversations(recipe, "train", shuffle_attributes=0.5, shares=shares)
+    conversations = Conversations(
+        recipe, "train", shuffle_attributes=0.5, shares=shares, seeds=options.get("seeds")
+    )
     unseen = Conversations(recipe, "valid", shares=shares)
     torch.manual_seed(recipe.seed)
     model = LanguageTeacher(recipe, float(options.get("feature_noise", 0.0)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -23,6 +25,33 @@ from mumu_training.data.manifest import (
 
 class DataError(RuntimeError):
     """The dataset folder is not what a job needs."""
+
+
+_ENDS = 4096
+"""Bytes at either end of a file that a mark looks at."""
+
+
+def record_mark(folder: Path, record: Record) -> str | None:
+    """What is kept of a record depends on this: a hash of its file and what else of it is read, 16
+    hexadecimal digits; None where the file is gone.
+
+    Data that is made again keeps its ids. Of the file its length and both ends are hashed: they hold
+    a checksum of all the rest (FLAC's MD5 at the start, PNG's and zip's CRC at the end). Its time
+    isn't: data that is copied to another machine stays the same data.
+    """
+    try:
+        with (folder / record.path).open("rb") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(0)
+            ends = stream.read(_ENDS)
+            stream.seek(max(0, size - _ENDS))
+            ends += stream.read()
+    except FileNotFoundError:
+        return None
+    # Codes begin with the first beat, which only the manifest knows.
+    song = (record.seconds, record.beats[:1]) if isinstance(record, MusicRecord) else ()
+    digest = hashlib.sha256(repr((size, record.seed, *song)).encode() + ends)
+    return digest.hexdigest()[:16]
 
 
 def read_samples(folder: Path, record: MusicRecord) -> NDArray[np.int16]:

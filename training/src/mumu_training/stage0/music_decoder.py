@@ -32,11 +32,19 @@ from mumu_training.generation.music_model import (
     music_decoder_config,
     text_encoder_config,
 )
-from mumu_training.generation.token_cache import codec_mark, encode_songs, read_cache, write_cache
+from mumu_training.generation.token_cache import (
+    codec_mark,
+    encode_songs,
+    expected_frames,
+    read_cache,
+    read_song_marks,
+    write_cache,
+)
 from mumu_training.loop import TrainingJob, pick_device, run_training
 from mumu_training.recipe import Recipe
 from mumu_training.runs import START, hold
 from mumu_training.stage0.codec import AUDIO_PREFIX, wait_for_songs
+from mumu_training.stage0.media import record_mark
 from mumu_training.stage0.text_encoder import JOB as TEXT_JOB
 from mumu_training.stage0.text_encoder import load_reader, positions_of
 from mumu_training.text import PromptTokenizer
@@ -92,18 +100,34 @@ def load_music_model(recipe: Recipe) -> MusicModel:
 
 
 def cached_codes(recipe: Recipe, records: Sequence[MusicRecord]) -> dict[str, NDArray[np.uint16]]:
-    """Codes of these songs, encoding and adding to the cache those it lacks.
+    """Codes of these songs, encoding and adding to the cache those it lacks or has of another song.
 
     The cache belongs to one codec: it is kept in the codec's run folder, and another's is not used.
     """
     path = recipe.run_folder("codec") / "codes.npz"
     codec = load_codec(recipe)
-    mark = codec_mark(codec)
-    codes = read_cache(path, mark)
-    missing = [record for record in records if record.id not in codes]
-    if missing:
-        codes |= encode_songs(codec, recipe.data, missing, recipe.threads)
-        write_cache(path, codes, mark)
+    of_codec = codec_mark(codec)
+    codes = read_cache(path, of_codec)
+    known = read_song_marks(path) if codes else {}
+    marks = {record.id: record_mark(recipe.data, record) for record in records}
+
+    def current(record: MusicRecord) -> bool:
+        own, mark = codes.get(record.id), marks[record.id]
+        if own is None or mark is None:
+            return own is not None  # without its file there is nothing to compare with
+        if record.id in known:
+            return known[record.id] == mark
+        # From before songs had marks: hours of work, taken (and marked) as they are if their length fits.
+        return abs(own.shape[1] - expected_frames(codec.config, record)) <= 1
+
+    wanted = [record for record in records if not current(record)]
+    if changed := sum(record.id in codes for record in wanted):
+        print(f"tokens: {changed} songs were made again and are encoded again", flush=True)
+    if wanted:
+        codes |= encode_songs(codec, recipe.data, wanted, recipe.threads)
+    now = known | {name: mark for name, mark in marks.items() if mark is not None}
+    if wanted or now != known:
+        write_cache(path, codes, of_codec, now)
     return codes
 
 
@@ -270,7 +294,7 @@ def run(recipe: Recipe, resume: bool = True) -> dict[str, float]:
     options = settings.options
     config = codec_config(recipe.component("codec"))
     tokenizer = load_tokenizer(recipe)
-    records = wait_for_songs(recipe.data, "train", 1)
+    records = wait_for_songs(recipe.data, "train", 1, seeds=options.get("seeds"))
     valid = wait_for_songs(recipe.data, "valid", 1)
     codes = cached_codes(recipe, [*records, *valid])
     longest = int(recipe.component("text_encoder").get("max_tokens", 32))

@@ -52,8 +52,9 @@ def run(recipe: Recipe, resume: bool = True) -> None:
     if resume and path.exists():
         print("tokenizer: there already")
         return
-    count = int(recipe.job(JOB).options.get("documents", 12000))
-    texts = documents(recipe, np.random.default_rng(recipe.seed), count)
+    options = recipe.job(JOB).options
+    count = int(options.get("documents", 12000))
+    texts = documents(recipe, np.random.default_rng(recipe.seed), count, options.get("seeds"))
     tokenizer = train_tokenizer(texts, recipe.component("language")["vocab_size"])
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(path))

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mumu_training.data.manifest import Record
-from mumu_training.distributed import share
+from mumu_training.distributed import share, team, total
 from mumu_training.models.mumu import Mumu
 from mumu_training.stage0.corpus import Row
 from mumu_training.stages.features import Features, crop_frames
@@ -100,9 +100,14 @@ def stage_batch(
     return StageBatch(pack_answers(pairs, limit), media, captions)
 
 
+def adapters_of(mumu: Mumu) -> dict[str, nn.Module]:
+    """The adapters by modality."""
+    return {"audio": mumu.mu_mert, "image": mumu.iu_vit, "video": mumu.iu_vivit}
+
+
 def adapter_features(mumu: Mumu, media: dict[str, Media], batch: int) -> list[Tensor | None]:
     """Features `[batch, dim]` by modality in the order of MODALITIES; zero rows where absent."""
-    adapters = {"audio": mumu.mu_mert, "image": mumu.iu_vit, "video": mumu.iu_vivit}
+    adapters = adapters_of(mumu)
     result: list[Tensor | None] = []
     for modality in MODALITIES:
         if modality not in media:
@@ -114,9 +119,39 @@ def adapter_features(mumu: Mumu, media: dict[str, Media], batch: int) -> list[Te
     return result
 
 
+def zero_of(module: nn.Module) -> Tensor:
+    """Zero `[]` that gives everything a module trains a gradient of zero; what is frozen gets none."""
+    zero = torch.zeros((), device=next(module.parameters()).device)
+    for parameter in module.parameters():
+        if parameter.requires_grad:
+            zero = zero + 0.0 * parameter.sum()
+    return zero
+
+
+def zero_of_others(mumu: Mumu, media: dict[str, Media]) -> Tensor:
+    """Zero `[]` that gives the adapters which only other processes have states for a gradient too.
+
+    FSDP sums what has a gradient, in one piece: processes that differ in that can't be summed. An
+    adapter that no process has states for is left without, as in one process: a gradient of zero
+    would let it decay. Every process has to ask.
+    """
+    here = torch.tensor([float(modality in media) for modality in MODALITIES])
+    anywhere = dict(zip(MODALITIES, total(here).tolist(), strict=True))
+    zero = torch.zeros((), device=mumu.prefix_query.weight.device)
+    for modality, adapter in adapters_of(mumu).items():
+        if modality not in media and anywhere[modality] > 0:
+            zero = zero + zero_of(adapter)
+    return zero
+
+
 def forward(mumu: Mumu, batch: StageBatch) -> tuple[Tensor, Tensor]:
-    """Last-layer states before the final norm `[batch, length, dim]`, and logits."""
+    """Last-layer states before the final norm `[batch, length, dim]`, and logits.
+
+    Where several processes share the batch, every one of them has to come here.
+    """
     count = len(batch.text.tokens)
     injection = mumu.injection(adapter_features(mumu, batch.media, count), count)
+    if team().count > 1:
+        injection = injection + zero_of_others(mumu, batch.media)
     hidden, _ = mumu.llama(batch.text.tokens, injection)
     return hidden, mumu.llama.logits(hidden)

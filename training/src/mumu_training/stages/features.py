@@ -2,11 +2,13 @@
 
 Half precision on disk, one file per record: audio `[layers + 1, frames, width]` of every layer (the
 adapter mixes layers per frame), image and video the last hidden states. A cache belongs to one
-encoder: its fingerprint is stored beside it and another encoder's cache is thrown away.
+encoder: its fingerprint is stored beside it and another encoder's cache is thrown away. Each record's
+mark is stored too (`marks.txt`): the states of one that was made again are computed again.
 """
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import hashlib
 import math
@@ -16,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import soundfile
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -29,11 +32,15 @@ from mumu_training.data.manifest import (
     read_manifest,
 )
 from mumu_training.distributed import main_first, team
-from mumu_training.models.audio_encoder import hidden_states
+from mumu_training.hardware import pick_device
+from mumu_training.models.audio_encoder import frames_of, hidden_states
 from mumu_training.models.image_encoder import image_states, pixels_to_tensor
 from mumu_training.models.video_encoder import frames_to_tensor, sample_evenly, video_states
 from mumu_training.recipe import Recipe
 from mumu_training.stage0 import audio_encoder, image_encoder, media, video_encoder
+from mumu_training.stage0.media import record_mark
+
+_MARKS = "marks.txt"
 
 
 def fingerprint(model: nn.Module) -> str:
@@ -49,10 +56,21 @@ class FeatureCache:
     """States of one encoder by record, computed when first asked for."""
 
     def __init__(
-        self, folder: Path, model: nn.Module, compute: Callable[[Record], NDArray[np.float16]]
+        self,
+        folder: Path,
+        model: nn.Module,
+        compute: Callable[[Record], NDArray[np.float16]],
+        data: Path,
+        fits: Callable[[Record, NDArray[np.float16]], bool] = lambda record, states: True,
     ) -> None:
-        self.folder = folder
-        self._compute = compute
+        """`data` is the dataset's folder. `fits` tells by the states alone whether they can be of a
+        record, for states without a mark."""
+        self.folder, self._data = folder, data
+        self._compute, self._fits = compute, fits
+        self._marks: dict[str, str] = {}
+        self._read = 0
+        self._current: set[str] = set()
+        self._told = False
         mark, own = folder / "encoder.txt", fingerprint(model)
         if folder.exists() and (not mark.exists() or mark.read_text().strip() != own):
             shutil.rmtree(folder)
@@ -66,19 +84,65 @@ class FeatureCache:
         cache, and several processes share it.
         """
         path = self.folder / f"{record.id}.npy"
-        if not path.exists():
+        if record.id not in self._current or not path.exists():
+            self._bring_up_to_date(path, record)
+            self._current.add(record.id)
+        return np.asarray(np.load(path, mmap_mode="r"))
+
+    def _bring_up_to_date(self, path: Path, record: Record) -> None:
+        """Compute the states of a record that has none, or that was made again since."""
+        mark, there = record_mark(self._data, record), path.exists()
+        if not (there and self._is_current(path, record, mark)):
+            if there and not self._told:
+                print(f"features: {record.id} and maybe others were made again", flush=True)
+                self._told = True
             states = self._compute(record)
             part = path.with_suffix(f".{os.getpid()}.npy")  # several processes fill a cache
             np.save(part, states)
             part.replace(path)
-        return np.asarray(np.load(path, mmap_mode="r"))
+        if mark is not None and self._marks.get(record.id) != mark:
+            self._write_mark(record.id, mark)
+
+    def _is_current(self, path: Path, record: Record, mark: str | None) -> bool:
+        """Whether stored states are of the record as it is now."""
+        if mark is None:
+            return True  # its file is gone: there is nothing to compare with, nor to compute from
+        self._read_marks()
+        known = self._marks.get(record.id)
+        if known is None:
+            # From before there were marks: taken (and marked) as they are if their shape fits.
+            return self._fits(record, np.load(path, mmap_mode="r"))
+        return known == mark
+
+    def _read_marks(self) -> None:
+        """Take in what this and other processes have written since: lines of id and mark, the last of
+        an id counts."""
+        index = self.folder / _MARKS
+        if not index.exists():
+            return
+        with index.open("rb") as stream:
+            stream.seek(self._read)
+            text = stream.read()
+        whole = text[: text.rfind(b"\n") + 1]
+        self._read += len(whole)
+        for line in whole.decode().splitlines():
+            name, _, mark = line.rpartition(" ")
+            self._marks[name] = mark
+
+    def _write_mark(self, name: str, mark: str) -> None:
+        with (self.folder / _MARKS).open("a", encoding="utf-8") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            stream.write(f"{name} {mark}\n")
+            stream.flush()
 
 
 class Features:
-    """The three caches of a recipe. An encoder is loaded when its first states are asked for."""
+    """The three caches of a recipe. An encoder is loaded, on the GPU where there is one, when its first
+    states are asked for."""
 
     def __init__(self, recipe: Recipe) -> None:
         self._recipe = recipe
+        self._device = pick_device()
         self._root = recipe.runs / recipe.name / "features"
 
     def open(self) -> None:
@@ -91,47 +155,53 @@ class Features:
     @functools.cached_property
     def audio(self) -> FeatureCache:
         """Every layer's states of songs: `[layers + 1, frames, width]`."""
-        model = audio_encoder.load_encoder(self._recipe)
+        dims = self._recipe.component("audio_encoder")
+        model = audio_encoder.load_encoder(self._recipe).to(self._device)
 
         def compute(record: Record) -> NDArray[np.float16]:
             assert isinstance(record, MusicRecord)
             samples = media.read_samples(self._recipe.data, record).astype(np.float32) / 32768
             with torch.no_grad():
-                states = hidden_states(model, torch.from_numpy(samples)[None])[0]
-            return np.asarray(states.numpy(), dtype=np.float16)
+                states = hidden_states(model, torch.from_numpy(samples)[None].to(self._device))[0]
+            return np.asarray(states.cpu().numpy(), dtype=np.float16)
 
-        return FeatureCache(self._root / "audio", model, compute)
+        def fits(record: Record, states: NDArray[np.float16]) -> bool:
+            samples = soundfile.info(self._recipe.data / record.path).frames
+            return states.shape[1] == frames_of(dims, samples)
+
+        return FeatureCache(self._root / "audio", model, compute, self._recipe.data, fits)
 
     @functools.cached_property
     def image(self) -> FeatureCache:
         """Last states of pictures: `[tokens, width]`."""
         dims = self._recipe.component("image_encoder")
-        model = image_encoder.load_encoder(self._recipe)
+        model = image_encoder.load_encoder(self._recipe).to(self._device)
 
         def compute(record: Record) -> NDArray[np.float16]:
             assert isinstance(record, ImageRecord)
             pixels = media.read_pixels(self._recipe.data, record, dims["image_size"])
             with torch.no_grad():
-                states = image_states(model, pixels_to_tensor(pixels[None], dims))[0]
-            return np.asarray(states.numpy(), dtype=np.float16)
+                tensor = pixels_to_tensor(pixels[None], dims).to(self._device)
+                states = image_states(model, tensor)[0]
+            return np.asarray(states.cpu().numpy(), dtype=np.float16)
 
-        return FeatureCache(self._root / "image", model, compute)
+        return FeatureCache(self._root / "image", model, compute, self._recipe.data)
 
     @functools.cached_property
     def video(self) -> FeatureCache:
         """Last states of clips: `[1 + tokens, width]`."""
         dims = self._recipe.component("video_encoder")
-        model = video_encoder.load_encoder(self._recipe)
+        model = video_encoder.load_encoder(self._recipe).to(self._device)
 
         def compute(record: Record) -> NDArray[np.float16]:
             assert isinstance(record, VideoRecord)
             frames = media.read_frames(self._recipe.data, record)
             frames = frames[sample_evenly(len(frames), dims["num_frames"])]
             with torch.no_grad():
-                states = video_states(model, frames_to_tensor(frames[None]))[0]
-            return np.asarray(states.numpy(), dtype=np.float16)
+                states = video_states(model, frames_to_tensor(frames[None]).to(self._device))[0]
+            return np.asarray(states.cpu().numpy(), dtype=np.float16)
 
-        return FeatureCache(self._root / "video", model, compute)
+        return FeatureCache(self._root / "video", model, compute, self._recipe.data)
 
     def of(self, record: Record) -> NDArray[np.float16]:
         """States of a record of any kind."""
@@ -171,10 +241,15 @@ def cache_size(recipe: Recipe) -> int:
 
 
 def run(recipe: Recipe, resume: bool = True) -> None:
-    """Fill the caches for what the stages learn from (they fill what is missing)."""
-    del resume  # what is there already is kept as long as its encoder is the same
+    """Fill the caches for what the stages learn from (they fill what is missing).
+
+    Where several processes come here, each takes its share of the records.
+    """
+    del resume  # what is there already is kept as long as its encoder and its record are the same
     features = Features(recipe)
-    records = learnt_from(recipe)
+    features.open()
+    crew = team()
+    records = learnt_from(recipe)[crew.index :: crew.count]
     for number, record in enumerate(records, start=1):
         features.of(record)
         if number % 500 == 0:

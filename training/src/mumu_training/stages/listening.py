@@ -72,7 +72,12 @@ def says_tempo(text: str, tempo: float, tolerance: float = 0.1) -> bool:
 def listen(
     mumu: Mumu, tokenizer: PromptTokenizer, features: Features, records: Sequence[MusicRecord]
 ) -> dict[str, float]:
-    """Shares of right instruments and tempos, own audio and (`_swapped`) the next song's."""
+    """Shares of right instruments and tempos, own audio and (`_swapped`) the next song's.
+
+    Nothing where there are no songs.
+    """
+    if not records:
+        return {}
     own = song_features(mumu, features, records)
     figures: dict[str, float] = {}
     for label, feature in (("", own), ("_swapped", own.roll(1, 0))):
@@ -101,7 +106,9 @@ def music_when_asked(
     mumu: Mumu, tokenizer: PromptTokenizer, features: Features, rows: Sequence[Row]
 ) -> dict[str, float]:
     """How often the eight audio tokens come, whole and last, exactly when music is asked for
-    (`audio_tokens`), and how often an answer ends by itself (`ended`)."""
+    (`audio_tokens`), and how often an answer ends by itself (`ended`). Nothing without rows."""
+    if not rows:
+        return {}
     right = ended = 0
     for row in rows:
         produced = free_answer(mumu, tokenizer, features, row)

@@ -2,11 +2,13 @@
 
     adapter.safetensors   mu_mert_*, iu_vit_*, iu_vivit_*, prefix_query, output_projector.*, and of
                           llama.* what the stages train: gates, norms, biases, LoRA, token matrices
-    llama/                Meta's layout: consolidated.safetensors, params.json; tokenizer.json
+    llama/                consolidated.safetensors (Meta's tensor names), params.json (Meta's keys) and
+                          tokenizer.json
     mert/ vit/ vivit/ musicgen/   Hugging Face's layout: config.json, model.safetensors
 
 The reference reads torch's pickled `{"model": tensors}`; `torch.save({"model": load_file(...)}, ...)`
-makes that of the adapter.
+makes that of the adapter, and `torch.save(load_file(...), "consolidated.00.pth")` what Meta's code reads of
+LLaMA. Meta's `tokenizer.model` (SentencePiece) can't be made: the tokenizer is a byte-level BPE.
 """
 
 from __future__ import annotations
@@ -78,9 +80,10 @@ def _save_model(folder: Path, config: PreTrainedConfig, tensors: Mapping[str, Te
 
 def params_of(dims: Mapping[str, Any]) -> dict[str, Any]:
     """Meta's params.json of a `language` component. `hidden_dim` is spelt out, because Meta's rule
-    (two thirds of four dims, rounded up to `multiple_of`) need not give it."""
+    (two thirds of four dims, rounded up to `multiple_of`) need not give it; `rope_theta` is the key of
+    Meta's later models (10,000 where there is none)."""
     keys = ("dim", "n_layers", "n_heads", "vocab_size", "norm_eps", "max_seq_len", "hidden_dim")
-    return {key: dims[key] for key in keys if key in dims}
+    return {key: dims[key] for key in (*keys, "rope_theta") if key in dims}
 
 
 def export_published(recipe: Recipe, folder: Path, stages: tuple[str, ...]) -> Path:

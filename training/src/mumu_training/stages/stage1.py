@@ -52,7 +52,10 @@ _KINDS = {"music": "audio", "image": "image", "video": "video"}
 
 def warm_start(recipe: Recipe, features: Features, resume: bool) -> None:
     """Adapters towards the attribute tables' features: mean squared error per modality, relative
-    to the spread of the targets."""
+    to the spread of the targets.
+
+    An adapter whose kind the train split lacks stays as it starts.
+    """
     settings = recipe.job(WARM_JOB)
     frames, device = int(settings.options.get("frames", 200)), pick_device()
     torch.manual_seed(recipe.seed)
@@ -64,7 +67,8 @@ def warm_start(recipe: Recipe, features: Features, resume: bool) -> None:
             parameter.requires_grad_(True)
     records = Conversations(recipe, "train", seeds=settings.options.get("seeds")).records
     unseen = Conversations(recipe, "valid").records
-    spread = {name: _spread(teacher, records[kind], name) for kind, name in _KINDS.items()}
+    kinds = {kind: name for kind, name in _KINDS.items() if records[kind]}
+    spread = {name: _spread(teacher, records[kind], name) for kind, name in kinds.items()}
 
     def make(
         pool: dict[str, list[Record]],
@@ -73,7 +77,9 @@ def warm_start(recipe: Recipe, features: Features, resume: bool) -> None:
         part: tuple[int, int] = (0, 1),
     ) -> WarmBatch:
         made: WarmBatch = {}
-        for kind, modality in _KINDS.items():
+        for kind, modality in kinds.items():
+            if not pool[kind]:
+                continue
             chosen = [pool[kind][i] for i in rng.integers(len(pool[kind]), size=count)]
             rngs = row_generators(rng, count)[share(count, part)]
             chosen = chosen[share(count, part)]

@@ -20,7 +20,7 @@ from mumu_training.loop import TrainingJob, pick_device, run_training
 from mumu_training.models.mumu import Mumu
 from mumu_training.recipe import Recipe
 from mumu_training.stage0.corpus import Conversations
-from mumu_training.stages.batches import StageBatch, forward, stage_batch
+from mumu_training.stages.batches import StageBatch, forward, stage_batch, zero_of
 from mumu_training.stages.common import (
     count_trainable,
     hide_states,
@@ -95,8 +95,12 @@ def run(recipe: Recipe, resume: bool = True) -> None:
                 condition, captions = projected(model, hidden, made, audio_ids)
                 target = encoder.target(captions).to(device)
             distance = condition_loss(condition, target)
+            if not makes:  # other processes have a gradient of the projector
+                distance = distance + zero_of(model.output_projector)
             figures["condition"] = float(distance.detach())
             summed = summed + condition_weight * distance
+        if not summed.requires_grad:  # with `only`: no row of the batch comes by what trains
+            summed = summed + zero_of(model)
         return summed, figures
 
     def evaluate(model: nn.Module) -> dict[str, float]:
