@@ -309,10 +309,12 @@ def test_the_codec_of_the_shipped_checkpoint_is_measured(jury: Jury, tmp_path: P
 def test_every_suite_has_its_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in SUITES:
         options = ["--server", "x", "--out", "o", "--judge", "j", "--data", "d"]
-        if name in ("qa", "caption", "speed"):
+        if name in ("qa", "caption", "speed", "recordings"):
             options = [word for word in options if word not in ("--judge", "j")]
-        if name in ("text2music", "speed"):
+        if name in ("text2music", "speed", "recordings"):
             options = [word for word in options if word not in ("--data", "d")]
+        if name == "recordings":
+            options += ["--files", "f"]
         assert parser().parse_args([name, *options]).command == name
     nobody = "http://127.0.0.1:9"
     assert main(["qa", "--server", nobody, "--data", str(tmp_path), "--out", str(tmp_path)]) == 2

@@ -31,6 +31,7 @@ from mumu_training.evaluation.embedding import judge_embedding, load_embedding
 from mumu_training.evaluation.heldout import HELD_OUT_SOUNDFONT, make_held_out
 from mumu_training.evaluation.pieces import Jury
 from mumu_training.evaluation.qa import evaluate_qa
+from mumu_training.evaluation.recordings import evaluate_recordings, find_recordings
 from mumu_training.evaluation.report import Outcome, write
 from mumu_training.evaluation.round_trip import checkpoint_codec, evaluate_codec
 from mumu_training.evaluation.scene2music import evaluate_scenes
@@ -111,6 +112,11 @@ def _editing(client: MumuClient, options: argparse.Namespace) -> Outcome:
     return evaluate_editing(client, _jury(options), songs, options.data, tell)
 
 
+def _recordings(client: MumuClient, options: argparse.Namespace) -> Outcome:
+    files = find_recordings(options.files, options.count)
+    return evaluate_recordings(client, files, options.files, tell)
+
+
 def _speed(client: MumuClient, options: argparse.Namespace) -> Outcome:
     return evaluate_speed(client, options.pairs, options.seconds, tell)
 
@@ -123,6 +129,7 @@ SUITES: dict[str, Suite] = {
     "image2music": _image2music,
     "video2music": _video2music,
     "editing": _editing,
+    "recordings": _recordings,
 }
 _SONGS = {"qa": 100, "caption": 100, "editing": 10}
 _SCENES = {"image2music": 50, "video2music": 50}
@@ -179,6 +186,10 @@ def _suite_options(name: str, suite: argparse.ArgumentParser) -> None:
     if name == "speed":
         suite.add_argument("--pairs", type=int, default=40, help="pairs of fast and slow")
         suite.add_argument("--seconds", type=float, default=8.0, help="length of a piece")
+        return
+    if name == "recordings":
+        suite.add_argument("--files", type=Path, required=True, help="folder of sound files")
+        suite.add_argument("--count", type=int, default=20, help="files to ask about (20)")
         return
     if name != "text2music":
         suite.add_argument("--data", type=Path, required=True, help="folder made by `data`")
