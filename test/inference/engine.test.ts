@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -8,6 +7,7 @@ import type { Request } from '#contracts/request';
 import { createEngine, type Engine } from '#inference/engine';
 import { decodeAudio, peakOf, rmsOf } from '#inference/media/audio';
 import { probe } from '#inference/media/probe';
+import { engineFile } from '#test/support/engine-file';
 import { blackPng, clip, fixtureFolder, silence, tone } from '#test/support/media-fixtures';
 import { randomPack } from '#test/support/random-pack';
 
@@ -33,13 +33,6 @@ afterAll(async () => {
   await pack?.remove();
   fixtures.remove();
 });
-
-async function file(path: string, kind: EngineFile['kind'] = 'audio'): Promise<EngineFile> {
-  const key = createHash('sha256')
-    .update(await readFile(path))
-    .digest('hex');
-  return { path, key, kind, name: path.split('/').at(-1) ?? '' };
-}
 
 type Wish = Partial<Omit<Extract<Request, { command: 'generate' }>, 'command'>> & {
   command: Request['command'];
@@ -83,8 +76,8 @@ describe('asking', () => {
   });
 
   it('hears the song: another song gives another answer, a question again skips the encoder', async () => {
-    const low = await file(tone(fixtures.path('low.wav'), { hz: 110, seconds: 5 }));
-    const high = await file(tone(fixtures.path('high.wav'), { hz: 4000, seconds: 5 }));
+    const low = await engineFile(tone(fixtures.path('low.wav'), { hz: 110, seconds: 5 }));
+    const high = await engineFile(tone(fixtures.path('high.wav'), { hz: 4000, seconds: 5 }));
     const ask = (given: EngineFile[]) =>
       job({ command: 'ask', text: 'What is it?', given, options: { temperature: 0 } }).then((j) =>
         engine.run(j),
@@ -99,9 +92,9 @@ describe('asking', () => {
   });
 
   it('takes song, picture and clip in one request', async () => {
-    const song = await file(tone(fixtures.path('song.mp3')));
-    const picture = await file(blackPng(fixtures.path('p.png'), 64, 64), 'image');
-    const film = await file(clip(fixtures.path('f.mp4')), 'video');
+    const song = await engineFile(tone(fixtures.path('song.mp3')));
+    const picture = await engineFile(blackPng(fixtures.path('p.png'), 64, 64), 'image');
+    const film = await engineFile(clip(fixtures.path('f.mp4')), 'video');
     const result = await engine.run(
       await job({ command: 'ask', text: 'What?', given: [song, picture, film] }),
     );
@@ -109,7 +102,7 @@ describe('asking', () => {
   });
 
   it('answers about silence and says that it is silent', async () => {
-    const quiet = await file(silence(fixtures.path('quiet.wav'), 3));
+    const quiet = await engineFile(silence(fixtures.path('quiet.wav'), 3));
     const result = await engine.run(await job({ command: 'ask', text: 'What?', given: [quiet] }));
     expect(result.notes.join()).toMatch(/silent/);
   });
@@ -123,8 +116,8 @@ describe('asking', () => {
   });
 
   it('describes every file for itself', async () => {
-    const song = await file(tone(fixtures.path('s1.wav')));
-    const picture = await file(blackPng(fixtures.path('s2.png'), 40, 40), 'image');
+    const song = await engineFile(tone(fixtures.path('s1.wav')));
+    const picture = await engineFile(blackPng(fixtures.path('s2.png'), 40, 40), 'image');
     const result = await engine.run(await job({ command: 'describe', given: [song, picture] }));
     expect(result.text).toMatch(/s1\.wav: [\s\S]*s2\.png: /);
   });
@@ -192,7 +185,7 @@ describe('making music', () => {
   });
 
   it('from a picture alone; from nothing at all it asks for something', async () => {
-    const picture = await file(blackPng(fixtures.path('g.png'), 64, 64), 'image');
+    const picture = await engineFile(blackPng(fixtures.path('g.png'), 64, 64), 'image');
     const result = await engine.run(
       await job({ command: 'generate', given: [picture], options: { seconds: 1 }, action: 'new' }),
     );
@@ -202,7 +195,7 @@ describe('making music', () => {
   });
 
   it('for a clip as mp4, as long as the clip', async () => {
-    const film = await file(clip(fixtures.path('g.mp4'), { seconds: 3 }), 'video');
+    const film = await engineFile(clip(fixtures.path('g.mp4'), { seconds: 3 }), 'video');
     const made = await job({ command: 'generate', text: 'calm', given: [film], options: { format: 'mp4' } });
     const result = await engine.run(made);
     expect(result.files).toHaveLength(1);
@@ -220,7 +213,7 @@ describe('making music', () => {
   });
 
   it('says of an mp4 how long the clip is, whatever the length of the music', async () => {
-    const film = await file(clip(fixtures.path('h.mp4'), { seconds: 3 }), 'video');
+    const film = await engineFile(clip(fixtures.path('h.mp4'), { seconds: 3 }), 'video');
     const make = async (seconds: number) =>
       engine.run(
         await job({ command: 'generate', text: 'calm', given: [film], options: { format: 'mp4', seconds } }),
@@ -244,7 +237,7 @@ describe('making music', () => {
       await job({
         command: 'generate',
         action: 'extend',
-        given: [await file(path)],
+        given: [await engineFile(path)],
         options: { seconds: 2, format: 'wav' },
       }),
     );
@@ -288,7 +281,7 @@ describe('making music', () => {
 
 describe('remixing', () => {
   it('edits exactly, or makes new material from the song', async () => {
-    const song = await file(tone(fixtures.path('r.wav'), { hz: 500, seconds: 4 }));
+    const song = await engineFile(tone(fixtures.path('r.wav'), { hz: 500, seconds: 4 }));
     const options = { format: 'wav' as const };
     const slower = await engine.run(
       await job({ command: 'remix', text: '20 % slower', given: [song], options }),

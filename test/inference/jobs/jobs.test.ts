@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { EngineFile } from '#contracts/engine';
@@ -7,6 +6,7 @@ import type { Progress } from '#contracts/progress';
 import type { Request } from '#contracts/request';
 import { createEngine, type Engine } from '#inference/engine';
 import { probe } from '#inference/media/probe';
+import { engineFile } from '#test/support/engine-file';
 import { clip, fixtureFolder, tone } from '#test/support/media-fixtures';
 import { randomPack } from '#test/support/random-pack';
 
@@ -30,13 +30,6 @@ afterAll(async () => {
   fixtures.remove();
 });
 
-async function file(path: string, kind: EngineFile['kind'] = 'audio'): Promise<EngineFile> {
-  const key = createHash('sha256')
-    .update(await readFile(path))
-    .digest('hex');
-  return { path, key, kind, name: path.split('/').at(-1) ?? '' };
-}
-
 /** Runs a request of which only what matters is said; `seen` takes its progress. */
 async function run(
   wish: { command: Request['command']; text?: string; options?: Request['options']; action?: string },
@@ -57,7 +50,7 @@ async function run(
 describe('a float file with samples that are no numbers', () => {
   const broken = () => {
     const args = ['-af', "aeval='if(eq(n,9e3),0/0,if(eq(n,2e4),1/0,val(0)))'", '-c:a', 'pcm_f32le'];
-    return file(tone(fixtures.path('broken.wav'), { args }));
+    return engineFile(tone(fixtures.path('broken.wav'), { args }));
   };
 
   it('is answered about like any other, with a note', async () => {
@@ -85,7 +78,7 @@ describe('music for a clip', () => {
     ['live.webm', ['-live', '1']],
     ['long-sound.mp4', ['-af', 'apad=pad_dur=4']],
   ])('lasts as long as the picture: %s', async (name, args) => {
-    const film = await file(clip(fixtures.path(name), { seconds: 3, args }), 'video');
+    const film = await engineFile(clip(fixtures.path(name), { seconds: 3, args }), 'video');
     const { files } = await run({ command: 'generate', text: 'calm', action: 'new' }, [film]);
     expect(files.map((one) => one.mime)).toEqual(['audio/mpeg', 'video/mp4']);
     for (const one of files) {
@@ -101,7 +94,7 @@ describe('music for a clip', () => {
     ['an exact remix', { command: 'remix', text: '20 % slower' }],
   ] as const)('is refused as mp4 where there is no clip before any work is done: %s', async (_, wish) => {
     const seen: Progress[] = [];
-    const song = await file(tone(fixtures.path('song.wav')));
+    const song = await engineFile(tone(fixtures.path('song.wav')));
     await expect(run({ ...wish, options: { format: 'mp4' } }, [song], seen)).rejects.toMatchObject({
       code: 'invalid_input',
       message: expect.stringMatching(/mp4 needs a clip/),
