@@ -16,6 +16,7 @@ import type { FileLink } from '#src/chat/discord/files';
 import { cut, LIMITS } from '#src/chat/discord/limits';
 import { escaped, withoutMaskedLinks } from '#src/chat/discord/markdown';
 import { discordWords } from '#src/chat/discord/words';
+import { resultButtons } from '#src/chat/result-buttons';
 
 /** Room for remarks and for links under a result, characters: the answer itself has the rest. */
 const ASIDES = 500;
@@ -99,19 +100,11 @@ export function resultBody(
   const room = LIMITS.content - foot.length - 1;
   if (full.length <= room) {
     const content = full === '' ? foot : `${full}\n${foot}`;
-    return { body: body(content, row(buttonsOf(request, result), shown)), overflow: undefined };
+    return { body: body(content, row(resultButtons(request, result), shown)), overflow: undefined };
   }
   const notice = `-# ${words.whole}`;
   const content = `${cut(full, room - notice.length - 1)}\n${notice}\n${foot}`;
-  return { body: body(content, row(buttonsOf(request, result), shown)), overflow: text.join('\n') };
-}
-
-/** As on the local page: what can be varied has something drawn by a seed in its music. */
-export function buttonsOf(request: Request, result: DoneResult): Button[] {
-  const hasMusic = result.files.some(({ mime }) => /^(audio|video)\//.test(mime));
-  const isDrawn = request.command === 'generate' || result.plan?.some(({ by }) => by === 'model') === true;
-  if (!hasMusic) return ['again'];
-  return isDrawn ? ['again', 'vary', 'extend', 'remix'] : ['again', 'extend', 'remix'];
+  return { body: body(content, row(resultButtons(request, result), shown)), overflow: text.join('\n') };
 }
 
 /** A body of words alone. */

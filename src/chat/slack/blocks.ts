@@ -1,8 +1,9 @@
 import type { types } from '@slack/bolt';
 import type { DoneResult } from '#contracts/result';
 import { type Button, encodeButton } from '#src/chat/delivery/custom-id';
-import type { StatusView } from '#src/chat/delivery/types';
+import type { FinalView, StatusView } from '#src/chat/delivery/types';
 import { statusLine, summaryLine, wordsFor } from '#src/chat/delivery/words';
+import { resultButtons } from '#src/chat/result-buttons';
 import { plain } from '#src/chat/slack/forms';
 import { cut, escapedCut, escapeText, fallbackText, link, sectionTexts } from '#src/chat/slack/text';
 
@@ -75,16 +76,15 @@ function blocksOf(view: StatusView, around: Surroundings, files: readonly Shared
     case 'told':
       return sections(line);
     case 'done':
-      return doneBlocks(view.result, around, files);
+      return doneBlocks(view, around, files);
   }
 }
 
 function doneBlocks(
-  result: DoneResult,
+  { request, result }: Extract<FinalView, { state: 'done' }>,
   around: Surroundings,
   files: readonly SharedFile[],
 ): types.KnownBlock[] {
-  const track = result.files.some(({ mime }) => /^(audio|video)\//.test(mime));
   const notes = [
     ...(result.caption === undefined || result.caption === '' ? [] : [`♪ ${result.caption}`]),
     ...result.notes,
@@ -94,7 +94,7 @@ function doneBlocks(
     ...files.slice(0, FILES).map(fileBlock),
     ...notes.slice(0, NOTES).map(context),
     context(summaryLine(result, around.locale)),
-    buttons(track ? ['again', 'vary', 'extend', 'remix'] : ['again', 'vary'], around),
+    buttons(resultButtons(request, result), around),
   ];
 }
 

@@ -47,8 +47,9 @@ describe('a status message', () => {
   });
 
   it('has the buttons that fit what came out', () => {
-    const actions = (given: { files?: (typeof track)[] }) => {
-      const view = { state: 'done', request, result: makeResult(request, given) } as const;
+    const actions = (given: { files?: (typeof track)[] }, command: 'generate' | 'remix' = 'generate') => {
+      const asked = makeRequest({ command, text: 'a waltz' });
+      const view = { state: 'done', request: asked, result: makeResult(asked, given) } as const;
       const block = statusMessage(view, { id, owner: 'U1', locale: 'de' }).blocks.find(
         ({ type }) => type === 'actions',
       );
@@ -56,7 +57,9 @@ describe('a status message', () => {
       return elements.map(({ action_id, value }) => `${action_id.split(':')[0]} ${value}`);
     };
     expect(actions({ files: [track] })).toEqual(['again U1', 'vary U1', 'extend U1', 'remix U1']);
-    expect(actions({})).toEqual(['again U1', 'vary U1']);
+    // An exact remix has nothing in it that a seed drew.
+    expect(actions({ files: [track] }, 'remix')).toEqual(['again U1', 'extend U1', 'remix U1']);
+    expect(actions({})).toEqual(['again U1']);
   });
 
   it('shows a remix’s plan once', () => {
