@@ -297,29 +297,8 @@ export class Conversations {
     if (surplus <= 0) return;
     const old = await this.redis.lpop(order, surplus);
     if (old === null || old.length === 0) return;
-    const [requests, results] = [this.key(conversation, 'requests'), this.key(conversation, 'results')];
-    const named = new Set([
-      ...requestFiles(await this.redis.hmget(requests, ...old)),
-      ...resultFiles(await this.redis.hmget(results, ...old)),
-    ]);
-    await this.redis.hdel(requests, ...old);
-    await this.redis.hdel(results, ...old);
-    if (named.size > 0) await this.disown(conversation, named);
-  }
-
-  /** Lets go of files of exchanges that are gone, but those that others name, or that the next one is about. */
-  private async disown(conversation: string, keys: Set<string>): Promise<void> {
-    const [requests, results, track] = await Promise.all([
-      this.redis.hvals(this.key(conversation, 'requests')),
-      this.redis.hvals(this.key(conversation, 'results')),
-      this.lastTrack(conversation),
-    ]);
-    for (const key of [...requestFiles(requests), ...resultFiles(results)]) keys.delete(key);
-    if (track !== undefined) keys.delete(track.key);
-    if (keys.size === 0) return;
-    const write = this.redis.multi().hdel(this.key(conversation, 'files'), ...keys);
-    for (const key of keys) write.srem(this.fileKey(key), conversation);
-    await write.exec();
+    await this.redis.hdel(this.key(conversation, 'requests'), ...old);
+    await this.redis.hdel(this.key(conversation, 'results'), ...old);
   }
 
   private async touch(conversation: string): Promise<void> {
@@ -345,22 +324,6 @@ export class Conversations {
   private requestKey(id: string): string {
     return `${this.prefix}:request:${id}`;
   }
-}
-
-/** Keys of the files that stored requests name; one that another version wrote names none that we could use. */
-function requestFiles(stored: ReadonlyArray<string | null>): string[] {
-  return stored.flatMap((text) => {
-    const entry = storedRequestSchema.safeParse(JSON.parse(text ?? 'null'));
-    return entry.success ? entry.data.request.files.map((file) => file.key) : [];
-  });
-}
-
-/** Keys of the files that came with stored results. */
-function resultFiles(stored: ReadonlyArray<string | null>): string[] {
-  return stored.flatMap((text) => {
-    const result = resultSchema.safeParse(JSON.parse(text ?? 'null'));
-    return result.success && result.data.status === 'done' ? result.data.files.map((file) => file.key) : [];
-  });
 }
 
 function readTrack(stored: string | null): FileRef | undefined {

@@ -34,35 +34,6 @@ describe('a conversation', () => {
     expect(await conversations.lastTrack('room')).toMatchObject({ key: file('a').key });
   });
 
-  it('lets go of files with the exchanges that they came in, and of no others', async () => {
-    const conversation = 'room';
-    const key = (name: string) => file(name).key;
-    const first = asked('ann', conversation, [file('a'), file('b')]);
-    await conversations.begin(first);
-    await conversations.end(first, makeResult(first, { files: [track('c')] }));
-    const middle = asked('ann', conversation, [file('b')]);
-    // The first one is still there after 199 more, and gone after 200.
-    for (let more = 0; more < 199; more++) {
-      await conversations.begin(more === 100 ? middle : asked('bob', conversation));
-    }
-    const owned = async () =>
-      (
-        await Promise.all(
-          ['a', 'b', 'c'].map(
-            async (name) => (await conversations.ownedFile(conversation, key(name))) && name,
-          ),
-        )
-      ).filter(Boolean);
-    expect(await owned()).toEqual(['a', 'b', 'c']);
-    await conversations.begin(asked('bob', conversation));
-    expect(await conversations.history(conversation)).toHaveLength(200);
-    // The middle one names b, and is what the next question is about.
-    expect(await owned()).toEqual(['b']);
-    const prefix = redis.access.prefix;
-    expect(await connection.smembers(`${prefix}:conversations-with:${key('a')}`)).toEqual([]);
-    expect(await connection.smembers(`${prefix}:conversations-with:${key('b')}`)).toEqual([conversation]);
-  });
-
   it('goes on whatever a result’s file is called', async () => {
     const long = `${'waltz'.repeat(60)}.mp3`;
     const request = asked('ann', 'room');
