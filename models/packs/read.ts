@@ -76,8 +76,9 @@ export async function loadPack(folder: string): Promise<Pack> {
 }
 
 /**
- * Reads every file of a pack and compares its sha256, and sees that its graphs read their weights from those files
- * only. Throws MumuError not_found or damaged_pack, naming the first file that differs.
+ * Reads every file of a pack and compares its sha256, and sees that the weights its graphs list lie in those files
+ * (a graph of another builder may name files in attributes and sub-graphs, which are not looked at). Throws MumuError
+ * not_found or damaged_pack, naming the first file that differs.
  */
 export async function verifyPack(folder: string): Promise<PackManifest> {
   const { manifest, graph } = await loadPack(folder);

@@ -52,7 +52,11 @@ export async function runParts(config: Config, parts: Parts): Promise<number> {
     const page = parts.page ? await startPage(opened.services, () => engine, running) : undefined;
     const adapters = parts.bot ? await openAdapters(opened.services, running) : [];
     const startWorker = async () => {
-      if (parts.worker) engine = await startWorkerSide(opened, running, health, view);
+      if (parts.worker) {
+        const up = await startWorkerSide(opened, running, health, view);
+        if (up === undefined) return;
+        engine = up;
+      }
       if (page === undefined) return;
       view.note(`chat at ${page}, until Ctrl-C`);
       openBrowser(page);
@@ -85,13 +89,16 @@ async function startBot(
   );
 }
 
-/** Starts a worker that ends with everything else, whether it is up by then or not. */
+/**
+ * Starts a worker that ends with everything else, whether it is up by then or not.
+ * @returns undefined where it came up too late
+ */
 async function startWorkerSide(
   opened: Opened,
   running: Running,
   health: Health,
   view: ProgressView,
-): Promise<EngineState> {
+): Promise<EngineState | undefined> {
   const { drainMilliseconds } = opened.services.config;
   let worker: RunningWorker | undefined;
   let isOver = false;
@@ -103,7 +110,10 @@ async function startWorkerSide(
   worker = await startWorkerPart(opened, view);
   const { pack, device, why } = worker;
   // Nobody waits for it any more: it takes no jobs.
-  if (isOver) await worker.close(0);
-  else view.note(`pack ${pack} on ${device} (${why})`);
+  if (isOver) {
+    await worker.close(0);
+    return undefined;
+  }
+  view.note(`pack ${pack} on ${device} (${why})`);
   return { state: 'ready', pack, device };
 }

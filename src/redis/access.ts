@@ -8,12 +8,9 @@ import { startPrivateRedis } from '#src/redis/private-redis';
 /** Oldest Redis that BullMQ 6 works with. */
 const OLDEST_VERSION = [6, 2] as const;
 
-/** A server that took a command and says nothing (frozen, or its disk is) counts as away after this, milliseconds. */
-const PATIENCE = 5_000;
-
 /** How a connection behaves when Redis is away. */
 export type ConnectionRole =
-  /** For requests of people: fails within seconds. */
+  /** For requests of people: fails within seconds where Redis is gone, and waits where it is there and frozen. */
   | 'producer'
   /** For workers and listeners: waits until Redis is back. */
   | 'worker';
@@ -69,7 +66,6 @@ function createAccess(
         connectTimeout: 5000,
         // BullMQ's blocking connections need null; people who wait for an answer need an end.
         maxRetriesPerRequest: role === 'worker' ? null : 3,
-        ...(role === 'worker' ? {} : { commandTimeout: PATIENCE }),
         retryStrategy: (times: number) => Math.min(50 * 2 ** Math.min(times, 6), 2000),
       };
       const connection = new Redis(options);
@@ -154,7 +150,7 @@ async function requireUsable(access: RedisAccess): Promise<void> {
 
 /** What ioredis and a server that is just starting, or is handing over to another one, say. */
 const AWAY =
-  /max retries per request|Connection is closed|Command timed out|^(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN) /i;
+  /max retries per request|Connection is closed|^(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN) /i;
 
 /** A Redis that refuses writes because its disk is full says MISCONF; everything else goes the ordinary way. */
 export function redisFailure(error: unknown): MumuError {

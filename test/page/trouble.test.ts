@@ -94,7 +94,7 @@ it('does once what is sent again after its answer got lost', async () => {
   await send(page, 'What is a polka?');
   await lastExchange(page).getByRole('button', { name: 'Edit' }).click();
   expect(await message(page).inputValue()).toBe('What is a polka?');
-  await page.keyboard.press('Enter');
+  await message(page).press('Enter');
   await answered('What is a polka?');
   expect(await local.exchanges(addressed())).toMatchObject([
     { text: 'What is a waltz?' },
@@ -126,13 +126,15 @@ it('queues nothing of what is cancelled while it is looked at', async () => {
   });
   await open();
   await attach(page, song);
+  const hungUp = local.hungUp();
   await send(page, 'What is a waltz?');
   await asked;
-  // Asked after the line was cut: once this is answered, the server knows of both.
   const stopped = page.waitForResponse((response) => response.request().method() === 'DELETE');
   await page.getByRole('button', { name: /^Cancel/ }).click();
   await lastExchange(page).getByText('The upload was cancelled.').waitFor();
   expect((await stopped).status()).toBe(404);
+  // The two went over lines of their own.
+  await hungUp;
   judge();
   await send(page, 'What is a polka?');
   await answered('What is a polka?');

@@ -82,8 +82,9 @@ export async function prepareFiles(
         lines.push(`${file.name}: ${error.message}`);
         continue;
       }
-      if (context.isPatient) throw error;
       const { code } = toMumuError(error);
+      // A store that is away comes back, and tries may have been about something else (Discord itself being away).
+      if (context.isPatient || code === 'unavailable') throw error;
       context.log.error({ id: result.id, code }, 'an answer goes out without one of its files');
       instead(context.words.notNow);
     }

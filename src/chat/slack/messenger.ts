@@ -152,7 +152,8 @@ export class SlackMessenger implements Messenger {
       return await storage.read(key);
     } catch (error) {
       const { code } = toMumuError(error);
-      if (isPatient || code === 'not_found') throw error;
+      // A store that is away comes back, and tries may have been about something else (Slack itself being away).
+      if (isPatient || code === 'not_found' || code === 'unavailable') throw error;
       log.error({ id, code }, 'an answer goes out without one of its files');
       throw new MumuError('not_found', 'it cannot be handed out at the moment', { cause: error });
     }

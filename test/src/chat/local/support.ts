@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { request } from 'node:http';
+import { request, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
@@ -149,6 +149,17 @@ export class LocalServer {
       sending.destroy();
       await closed;
     };
+  }
+
+  /** Resolves once the server has noticed that a line was cut before its answer. */
+  async hungUp(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.app?.server.on('request', (_, response: ServerResponse) => {
+        response.once('close', () => {
+          if (!response.writableFinished) resolve();
+        });
+      });
+    });
   }
 
   /** What a conversation has been asked, as a reload would show it. */
