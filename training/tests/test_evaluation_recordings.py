@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mumu_training.evaluation.client import Answer, MumuClient, Query
+from mumu_training.evaluation.client import Answer, MumuClient, Query, RequestFailed
 from mumu_training.evaluation.recordings import evaluate_recordings, find_recordings
 from mumu_training.evaluation.report import write
 
@@ -68,3 +68,31 @@ def test_what_is_said_of_recordings_stands_with_how_sure(tmp_path: Path) -> None
     shown = write(outcome, tmp_path)[1].read_text()
     assert "| two.ogg | electric guitar (62%) | 140.5 (80%) | minor (100%) | ? (-) |" in shown
     assert "| metre | 2 | 0 | - (- to -) | - |" in shown
+
+
+def test_what_cannot_be_heard_is_left_out_and_said(tmp_path: Path) -> None:
+    class Picky(Listener):
+        code = "unsupported_media"
+
+        def ask_all(self, queries: object) -> list[Answer]:
+            assert isinstance(queries, list)
+            if queries[0].files[0].name == "one.ogg":
+                raise RequestFailed("one.ogg: This is a text file.", self.code)
+            return super().ask_all(queries)
+
+    files = [tmp_path / name for name in ("one.ogg", "two.ogg")]
+    outcome = evaluate_recordings(Picky(), files, tmp_path)
+    assert {row["file"] for row in outcome.rows} == {"two.ogg"}
+    assert outcome.notes == ["Left out: one.ogg: one.ogg: This is a text file."]
+    with pytest.raises(ValueError, match="None of the files can be heard"):
+        evaluate_recordings(Picky(), files[:1], tmp_path)
+    broken = Picky()
+    broken.code = "engine_lost"
+    with pytest.raises(RequestFailed):
+        evaluate_recordings(broken, files, tmp_path)
+    (tmp_path / "._a.mp3").touch()
+    (tmp_path / "b.wav").mkdir()
+    with pytest.raises(FileNotFoundError):
+        find_recordings(tmp_path, 2)
+    with pytest.raises(ValueError, match="at least 1"):
+        find_recordings(tmp_path, 0)

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from mumu_training import inputs
 from mumu_training.__main__ import main
-from mumu_training.inputs import UNFINISHED, fingerprint
+from mumu_training.inputs import UNFINISHED, fingerprint, require_inputs
 from mumu_training.recipe import Recipe, load_recipe
 from mumu_training.runs import FINAL, START, TrainingError, load_run, save_run, write_tensors
 from mumu_training.start import begin
@@ -72,9 +72,36 @@ def test_an_encoder_that_is_being_trained_again_is_another_too(
 ) -> None:
     path = copy_with(trained, tmp_path / "t", {})
     (load_recipe(path).run_folder("image") / FINAL).unlink()
-    assert fingerprint(load_recipe(path).run_folder("image")) == UNFINISHED
+    folder = load_recipe(path).run_folder("image")
+    before = fingerprint(folder)
+    # Without its result it is known by its last checkpoint, which has the same weights.
+    assert main(["export", "--recipe", str(path)]) == 0
+    state = load_run(folder)
+    assert state is not None
+    name = next(name for name in state["model"] if name.startswith("encoder."))
+    state["model"][name] = state["model"][name] + 0.5
+    save_run(folder, {**state, "done": False})
+    assert fingerprint(folder) != before
     assert main(["export", "--recipe", str(path)]) == 2
     assert "another image encoder" in capsys.readouterr().err
+
+
+def test_a_codec_that_has_no_result_yet_is_said_to_be_unfinished(tmp_path: Path) -> None:
+    folder = tmp_path / "codec"
+    folder.mkdir()
+    assert fingerprint(folder) is None
+    save_run(folder, {"done": False, "model": {"codec.encoder.weight": torch.ones(2)}})
+    assert fingerprint(folder) == UNFINISHED
+
+
+def test_stages_in_another_order_are_not_put_together() -> None:
+    state = {"inputs": {"audio": "a", "stage1": "b"}}
+    require_inputs("stage2", state, {"audio": "a", "stage1": "b"})
+    with pytest.raises(TrainingError, match=r"after stage1, and .* after stage1, stage3"):
+        require_inputs("stage2", state, {"audio": "a", "stage1": "b", "stage3": "c"})
+    with pytest.raises(TrainingError, match=r"after stage1, and .* after no stage"):
+        require_inputs("stage2", state, {"audio": "a"})
+    require_inputs("stage2", {}, {"audio": "a", "stage1": "b", "stage3": "c"})  # from before
 
 
 def test_a_run_under_way_does_not_go_on_with_another_language_model(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import re
 from collections.abc import Callable
@@ -184,3 +185,32 @@ def test_a_job_depends_on_what_it_reads() -> None:
     assert set(recipe.job("stage2").inputs) >= {"stage1", "stage3", "music"}
     assert "music" not in recipe.job("stage3").inputs
     assert "text" not in inputs_of("music", ["music", "codec"], (), {})
+
+
+def test_components_whose_widths_do_not_meet_are_refused(tmp_path: Path) -> None:
+    raw = yaml.safe_load(DEFAULT_RECIPE.read_text(encoding="utf-8"))
+    path = tmp_path / "recipes" / "r.yaml"
+    path.parent.mkdir()
+    for component, field, value, message in (
+        ("projector", "in_dim", 128, "projector.in_dim is 128, and language.dim 256"),
+        ("projector", "out_dim", 64, "projector.out_dim is 64, and text_encoder.d_model 128"),
+        ("music_decoder", "vocab_size", 256, "music_decoder.vocab_size is 256, and codec"),
+        ("language", "n_heads", 7, "a multiple of n_heads"),
+        ("language", "dim", "big", "language.dim big"),
+        ("text_encoder", "dropout_rate", 0.1, "dropout_rate"),
+    ):
+        changed = copy.deepcopy(raw)
+        changed["components"][component][field] = value
+        path.write_text(yaml.safe_dump(changed), encoding="utf-8")
+        with pytest.raises(RecipeError, match=message):
+            load_recipe(path)
+    empty = {
+        **raw,
+        **dict.fromkeys(("licence", "threads", "seed", "order", "changes", "fsdp", "notes")),
+    }
+    path.write_text(yaml.safe_dump(empty), encoding="utf-8")
+    assert load_recipe(path).licence == "MIT"
+    raw["jobs"]["stage1"]["options"]["shares"] = {"music": 1, "edit": 1}
+    path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    with pytest.raises(RecipeError, match="stage 1 only answers in words"):
+        load_recipe(path)

@@ -17,9 +17,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from mumu_training.recipe import JobSettings, Recipe
+from mumu_training.recipe_fields import STAGES
 from mumu_training.runs import (
     FINAL,
-    LAST,
     START,
     TrainingError,
     half_where_it_fits,
@@ -27,7 +27,7 @@ from mumu_training.runs import (
 )
 
 UNFINISHED = "unfinished"
-"""The fingerprint of a job that has begun and not ended."""
+"""The fingerprint of a codec that has begun and not ended."""
 
 _TOKENIZER, _KEPT = "tokenizer.json", "fingerprint.json"
 
@@ -53,8 +53,8 @@ _NOT_SETTINGS = ("options", "recipe_sha256", "inputs")
 
 
 def fingerprint(folder: Path) -> str | None:
-    """16 hexadecimal digits of what a run folder's job gives to others, `unfinished` while it has no
-    result, None where it has not run.
+    """16 hexadecimal digits of what a run folder's job gives to others (`unfinished` for a codec that
+    has no result yet), None where it has not run.
 
     A result is hashed once: the digits are kept beside it. Raises TrainingError when it is damaged.
     """
@@ -62,7 +62,7 @@ def fingerprint(folder: Path) -> str | None:
     if not path.is_file():
         if (folder / _TOKENIZER).is_file():
             return hashlib.sha256((folder / _TOKENIZER).read_bytes()).hexdigest()[:16]
-        return UNFINISHED if (folder / LAST).is_file() else None
+        return _unfinished(folder)
     stat, kept = path.stat(), folder / _KEPT
     of = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
@@ -77,21 +77,39 @@ def fingerprint(folder: Path) -> str | None:
     return made
 
 
+def _unfinished(folder: Path) -> str | None:
+    """Digits of a job's last checkpoint, the same that its result would have now."""
+    state = look_at_run(folder)
+    if state is None:
+        return None
+    if folder.name == "codec":  # its checkpoints have other names than its result
+        return UNFINISHED
+    read = re.compile(_READ.get(folder.name, ""))
+    return _digits(
+        (name, state["model"][name]) for name in sorted(filter(read.match, state["model"]))
+    )
+
+
+def _digits(tensors: Iterable[tuple[str, torch.Tensor]]) -> str:
+    digest = hashlib.sha256()
+    for name, value in tensors:
+        # What a checkpoint gave is in single precision, with half precision's values.
+        tensor = half_where_it_fits({name: value})[name]
+        digest.update(f"{name} {list(tensor.shape)}".encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:16]
+
+
 def _hash(path: Path, read: re.Pattern[str]) -> str:
     """Of tensors and not of the file, whose metadata has the minutes it took."""
-    digest = hashlib.sha256()
     try:
         with safe_open(str(path), framework="pt") as file:
-            for name in sorted(filter(read.match, file.keys())):
-                # What a checkpoint gave is in single precision, with half precision's values.
-                tensor = half_where_it_fits({name: file.get_tensor(name)})[name]
-                digest.update(f"{name} {list(tensor.shape)}".encode())
-                digest.update(tensor.flatten().view(torch.uint8).numpy().data)
+            names = sorted(filter(read.match, file.keys()))
+            return _digits((name, file.get_tensor(name)) for name in names)
     except SafetensorError as error:
         raise TrainingError(
             f"{path} is damaged ({error}): run its job again with --fresh"
         ) from error
-    return digest.hexdigest()[:16]
 
 
 def inputs_now(folder: Path, settings: JobSettings) -> dict[str, str]:
@@ -141,6 +159,13 @@ def say_changed_settings(job: str, state: Mapping[str, Any], settings: JobSettin
 def require_inputs(job: str, state: Mapping[str, Any], now: Mapping[str, str]) -> None:
     """Raises TrainingError when a run was trained on other results than there are now."""
     before = state.get("inputs", {})  # runs of before have none, nor have those a checkpoint gave
+    order = [sorted(name for name in of if name in STAGES) for of in (before, now)]
+    if before and order[0] != order[1]:
+        after = [", ".join(names) or "no stage" for names in order]
+        raise TrainingError(
+            f"{job} was trained after {after[0]}, and the recipe's order has it after {after[1]}: put the "
+            "order back, or run it again with --fresh"
+        )
     changed = [name for name in now if before.get(name, now[name]) != now[name]]
     if not changed:
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -215,7 +215,34 @@ def _components(raw: Mapping[str, Any], jobs: Iterable[str]) -> dict[str, dict[s
         for name in NEEDS[job]:
             if name not in made:
                 raise RecipeError(f"components lacks {name!r}, which the job {job} needs")
+    _fit(made)
     return made
+
+
+def _fit(made: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raises RecipeError where one component's output is not what the next one takes."""
+
+    def width(component: str, field_name: str) -> Any:
+        return made.get(component, {}).get(field_name)
+
+    for one, other in (
+        (("projector", "in_dim"), ("language", "dim")),
+        (("projector", "out_dim"), ("text_encoder", "d_model")),
+        (("music_decoder", "vocab_size"), ("codec", "codebook_size")),
+    ):
+        left, right = width(*one), width(*other)
+        if left is not None and right is not None and left != right:
+            raise RecipeError(
+                f"components.{'.'.join(one)} is {left}, and {'.'.join(other)} {right}: they have to be "
+                "equal"
+            )
+    if "language" in made:
+        dim, heads = width("language", "dim"), width("language", "n_heads")
+        if not isinstance(dim, int) or not isinstance(heads, int) or heads < 1 or dim % heads:
+            raise RecipeError(
+                f"components.language.dim is {dim!r} and n_heads {heads!r}: whole numbers, and dim a "
+                "multiple of n_heads"
+            )
 
 
 def _prompt(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -233,10 +260,12 @@ def _read(path: Path) -> dict[str, Any]:
         raise RecipeError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     raw = _take(path.name, recipe_fields.table, raw)
     _known("the recipe", raw, RECIPE, "settings")
-    optional = {"fsdp", "notes"}
+    defaults = {entry.name for entry in fields(Recipe) if entry.default is not MISSING}
+    optional = defaults | {"seed", "threads", "conditioning", "licence"}
     return {
-        key: value if value is None and key in optional else _take(key, RECIPE[key], value)
+        key: _take(key, RECIPE[key], value)
         for key, value in raw.items()
+        if value is not None or key not in optional
     }
 
 

@@ -88,6 +88,13 @@ def shares(value: Any) -> dict[str, float]:
     return made
 
 
+def shares_of_words(value: Any) -> dict[str, float]:
+    """The same for stage 1, which makes no music."""
+    if "edit" in (made := shares(value)):
+        raise ValueError("has edit, but stage 1 only answers in words, and every pair makes music")
+    return made
+
+
 def numbers_inside(value: Any) -> Any:
     """The same with numbers that YAML read as strings (`1e-5`) as numbers."""
     if isinstance(value, Mapping):
@@ -182,7 +189,7 @@ OPTIONS: Final[Mapping[str, Mapping[str, Kind]]] = {
         "valid_batches": whole,
     },
     "stage1_adapters": {**_HEARD, "hidden_states": amount},
-    "stage1": {**_HEARD, "hidden_states": amount, "shares": shares, "valid_songs": whole},
+    "stage1": {**_HEARD, "hidden_states": amount, "shares": shares_of_words, "valid_songs": whole},
     "stage2": {**_HEARD, "shares": shares, "token_rows": truth},
     "stage3": {
         **_HEARD,
@@ -263,6 +270,14 @@ _OURS: Mapping[str, tuple[str, ...]] = {
     "music_decoder": ("window_seconds", "guidance_scale", "top_k", "position_base"),
 }
 """What a component has beyond the fields of transformers' configuration."""
+_SET_BY_US: Mapping[str, tuple[str, ...]] = {
+    "audio_encoder": ("num_feat_extract_layers", "hidden_dropout"),
+    "image_encoder": ("hidden_dropout_prob", "attention_probs_dropout_prob"),
+    "video_encoder": ("hidden_dropout_prob",),
+    "text_encoder": ("dropout_rate", "pad_token_id"),
+    "music_decoder": ("dropout", "pad_token_id", "bos_token_id"),
+}
+"""Fields of those configurations that this package sets itself."""
 
 
 def component(name: str, value: Any) -> dict[str, Any]:
@@ -301,7 +316,7 @@ def component(name: str, value: Any) -> dict[str, Any]:
         needed = {entry.name for entry in entries if entry.default is dataclasses.MISSING}
     elif name in theirs:
         ours = set(_OURS.get(name, ()))
-        known = set(theirs[name]().to_dict()) | ours
+        known = (set(theirs[name]().to_dict()) | ours) - set(_SET_BY_US.get(name, ()))
         needed = set(_READ_BY_NAME.get(name, ()))
     else:
         raise ValueError(f"is no component; there are {', '.join([*own, *theirs])}")

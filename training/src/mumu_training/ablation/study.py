@@ -8,6 +8,7 @@ was stopped.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -155,6 +156,14 @@ class Study:
         return figures
 
 
+def recipe_mark(recipe: Recipe) -> str:
+    """Of what the study reads of a recipe: not its notes, nor settings of jobs that are not run."""
+    parts = [recipe.seed, dict(recipe.prompt)]
+    parts += [recipe.component(name) for name in ("audio_encoder", "language")]
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def run_study(
     recipe: Recipe, out: Path, seeds: int, settings: Settings, report: Report
 ) -> dict[str, list[dict[str, Any]]]:
@@ -167,14 +176,16 @@ def run_study(
     path = out / "runs.json"
     kept: dict[str, Any] = {
         "settings": vars(settings),
-        "recipe": recipe.sha256,
+        "recipe": recipe_mark(recipe),
         "audio encoder": fingerprint(recipe.run_folder("audio")),
         "language model": fingerprint(recipe.run_folder("language")),
         "runs": {},
     }
     if path.is_file():
         found = json.loads(path.read_text(encoding="utf-8"))
-        other = [key for key in kept if key != "runs" and found.get(key) != kept[key]]
+        # Folders of before have no marks of their models, but have settings.
+        found = {**kept, "settings": None, **found}
+        other = [key for key in kept if key != "runs" and found[key] != kept[key]]
         if other:
             raise TrainingError(
                 f"{path} has runs that differ in {', '.join(other)}: choose another folder for these, "

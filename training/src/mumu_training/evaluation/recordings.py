@@ -13,13 +13,15 @@ from typing import Any, Final
 import numpy as np
 
 from mumu_training.evaluation.calibration import read_certainty
-from mumu_training.evaluation.client import MumuClient, Query
+from mumu_training.evaluation.client import MumuClient, Query, RequestFailed
 from mumu_training.evaluation.qa import QUESTIONS
 from mumu_training.evaluation.report import Chart, Outcome, Table, percent
 
 ENDINGS: Final[frozenset[str]] = frozenset(
     (".aif", ".aiff", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav")
 )
+_OF_THE_FILE: Final[frozenset[str]] = frozenset(("unsupported_media", "too_large", "invalid_input"))
+"""What mumu says of a file that it can't hear."""
 SURE: Final[float] = 0.75
 """From here on an answer sounds sure."""
 
@@ -29,8 +31,15 @@ def find_recordings(folder: Path, count: int) -> list[Path]:
 
     Raises:
         FileNotFoundError: there are none.
+        ValueError: fewer than one is asked for.
     """
-    there = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
+    if count < 1:
+        raise ValueError("--count is at least 1.")
+    there = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in ENDINGS and path.is_file() and not path.name.startswith(".")
+    )
     if not there:
         raise FileNotFoundError(
             f"There is no sound file below {folder} ({', '.join(sorted(ENDINGS))})."
@@ -47,9 +56,17 @@ def evaluate_recordings(
 ) -> Outcome:
     """Ask the six questions about every file, and tell what was answered and how sure mumu was."""
     rows: list[dict[str, Any]] = []
+    refused: list[str] = []
     for number, file in enumerate(files, start=1):
         queries = [Query("ask", q.text, [file], {"temperature": 0}) for q in QUESTIONS]
-        for question, answer in zip(QUESTIONS, client.ask_all(queries), strict=True):
+        try:
+            answers = client.ask_all(queries)
+        except RequestFailed as error:
+            if error.code not in _OF_THE_FILE:
+                raise
+            refused.append(f"{file.relative_to(folder)}: {error}")
+            continue
+        for question, answer in zip(QUESTIONS, answers, strict=True):
             rows.append(
                 {
                     "file": str(file.relative_to(folder)),
@@ -60,13 +77,17 @@ def evaluate_recordings(
                 }
             )
         report(f"{number}/{len(files)} recordings asked about")
+    if not rows:
+        raise ValueError(f"None of the files can be heard. {refused[0]}")
     results = {question.name: _summary(rows, question.name) for question in QUESTIONS}
     outcome = Outcome(
         "recordings",
-        f"{len(files)} recordings, {len(QUESTIONS)} questions each. Nobody wrote down what is right.",
+        f"{len(files) - len(refused)} recordings, {len(QUESTIONS)} questions each. Nobody wrote down "
+        "what is right.",
         {"questions": results},
         rows=rows,
     )
+    outcome.notes += [f"Left out: {line}" for line in refused]
     outcome.tables += [_table_by_question(results), _table_by_file(rows)]
     outcome.charts.append(
         Chart(

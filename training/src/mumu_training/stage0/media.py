@@ -19,6 +19,7 @@ from mumu_training.data.manifest import (
     Record,
     VideoRecord,
     made_by,
+    read_edits,
     read_manifest,
 )
 
@@ -100,7 +101,8 @@ def require_seeds(folder: Path, wanted: Mapping[str, Sequence[int]]) -> None:
 
     `wanted` has the seeds by job.
     """
-    there = {record.seed // RECORDS_A_SEED for record in read_manifest(folder)}
+    records = [*read_manifest(folder), *read_edits(folder)]
+    there = {record.seed // RECORDS_A_SEED for record in records}
     for job, seeds in wanted.items():
         for seed in seeds:
             if seed in there:
