@@ -5,7 +5,7 @@ import { type EngineJob, type EngineResult, fromEngineSchema, type ToEngine } fr
 import { MumuError } from '#contracts/errors';
 import type { Progress } from '#contracts/progress';
 import type { EngineSettings } from '#inference/engine-process';
-import { throwIfAborted } from '#inference/runtime/abort';
+import { throwIfAborted, unlessCancelled } from '#inference/runtime/abort';
 import type { DeviceChoice } from '#inference/runtime/device';
 
 export type EngineClientOptions = {
@@ -47,28 +47,6 @@ type Waiting = {
   onProgress: ((progress: Progress) => void) | undefined;
 };
 type State = { pack: string; device: string; why: string };
-
-/**
- * What `work` comes to, unless the job is cancelled before that. The work itself goes on: other jobs may wait for it
- * too, and the next one will.
- * @throws MumuError cancelled
- */
-export async function unlessCancelled<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return work;
-  let onAbort = () => {};
-  const cancelled = new Promise<never>((_resolve, reject) => {
-    onAbort = () => reject(cancelledError());
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
-  if (signal.aborted) onAbort();
-  try {
-    return await Promise.race([work, cancelled]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
-}
-
-const cancelledError = () => new MumuError('cancelled', 'The job was cancelled.');
 
 /**
  * What a run is called between client and engine: its job's id, or one like it while another run has that. A job may
@@ -198,7 +176,8 @@ export function startEngine(options: EngineClientOptions): EngineClient {
           fail(new MumuError('engine_lost', 'The engine stopped in the middle of the job; try again.'));
       });
     } catch (error) {
-      throw signal?.aborted ? cancelledError() : error;
+      throwIfAborted(signal);
+      throw error;
     } finally {
       clearTimeout(killer);
       signal?.removeEventListener('abort', onAbort);

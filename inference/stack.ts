@@ -42,7 +42,7 @@ export class Stack {
       },
       {
         dim: language.dim,
-        fingerprint: fingerprint(pack.manifest),
+        fingerprint: packFingerprint(pack.manifest),
         audio: audioEncoder,
         image: {
           size: imageEncoder?.size ?? 1,
@@ -112,7 +112,7 @@ export class Stack {
 }
 
 /** Changes with any file of the pack, and with what pack.json says of how its encoders hear and see. */
-function fingerprint(manifest: PackManifest): string {
+export function packFingerprint(manifest: PackManifest): string {
   const hash = createHash('sha256');
   const { audioEncoder, imageEncoder, videoEncoder } = manifest;
   hash.update(JSON.stringify([audioEncoder, imageEncoder, videoEncoder]));

@@ -8,12 +8,8 @@ import { fitFileName } from '#contracts/file-name';
 import type { Progress } from '#contracts/progress';
 import { optionsSchema, type Request } from '#contracts/request';
 import type { DoneResult, ResultFile } from '#contracts/result';
-import {
-  type EngineClient,
-  type EngineClientOptions,
-  startEngine,
-  unlessCancelled,
-} from '#inference/engine-client';
+import { type EngineClient, type EngineClientOptions, startEngine } from '#inference/engine-client';
+import { unlessCancelled } from '#inference/runtime/abort';
 import type { DeviceChoice } from '#inference/runtime/device';
 import { listPacks, loadPack } from '#models/packs/read';
 import type { Logger } from '#src/log';

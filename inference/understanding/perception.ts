@@ -55,9 +55,7 @@ export class Perception {
    */
   async song(file: Perceived, watch: PerceptionWatch): Promise<Float32Array> {
     const { sampleRate, normalise, chunkSeconds, receptiveField } = this.facts.audio;
-    // pack.json says it, and the fingerprint is of the other files: the features must not share a name.
-    const kind = normalise ? 'audio' : 'audio-as-it-is';
-    return this.cached(file, kind, watch, async () => {
+    return this.cached(file, 'audio', watch, async () => {
       const { signal } = watch;
       const decoded = await timed(watch, 'decode', () =>
         decodeAudio(file.path, { sampleRate, channels: 1, info: file.info, ...(signal ? { signal } : {}) }),

@@ -5,6 +5,7 @@ import { MumuError, toMumuError } from '#contracts/errors';
 import type { Progress } from '#contracts/progress';
 import { type Request, requestSchema } from '#contracts/request';
 import { type DoneResult, type Result, resultSchema } from '#contracts/result';
+import { unlessAborted } from '#contracts/unless-aborted';
 import type { Logger } from '#src/log';
 import { AGAIN } from '#src/queue/again';
 import { Conversations } from '#src/queue/conversations';
@@ -130,7 +131,7 @@ export class JobProcessor {
         pack,
       };
       const result = doneResultSchema.parse(
-        await untilStopped(this.options.handle(request, context), this.stopping.signal),
+        await unlessAborted(this.options.handle(request, context), this.stopping.signal, () => new Stopped()),
       );
       await reporter.close();
       await this.noteEnd(request, result);
@@ -223,23 +224,6 @@ export class JobProcessor {
 
 /** This process stops; what it does is somebody else's from now on. */
 class Stopped extends Error {}
-
-/** What `work` comes to, unless the process has to stop before. */
-async function untilStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  // Whatever it still says after that is of no interest.
-  work.catch(() => undefined);
-  let onAbort = () => {};
-  const stopped = new Promise<never>((_resolve, reject) => {
-    onAbort = () => reject(new Stopped());
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
-  if (signal.aborted) onAbort();
-  try {
-    return await Promise.race([work, stopped]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
-}
 
 function stackOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -7,7 +7,7 @@ import { type RunningWorker, startWorker } from '#inference/worker';
 import { createLogger } from '#src/log';
 import { OPEN_POLICY } from '#src/policy/policy';
 import { JobQueue } from '#src/queue/job-queue';
-import { FolderStorage } from '#src/storage/folder-storage';
+import { queueStorage } from '#test/support/queue-storage';
 import { startTestRedis, type TestRedis } from '#test/support/redis';
 import { makeRequest } from '#test/support/requests';
 
@@ -45,13 +45,7 @@ beforeAll(async () => {
   await mkdir(join(folder, 'packs', 'mini'), { recursive: true });
   server = await startTestRedis();
   queue = new JobQueue(server.access, { activeJobs: 10, keepMilliseconds: KEEP, log });
-  const storage = await FolderStorage.open({
-    folder: join(folder, 'storage'),
-    maxBytes: 1e9,
-    keepMilliseconds: KEEP,
-    filesInUse: () => queue.filesInUse(),
-    log,
-  });
+  const storage = await queueStorage(join(folder, 'storage'), queue);
   worker = await startWorker({
     redis: server.access,
     storage,

@@ -6,7 +6,7 @@ import type { Result } from '#contracts/result';
 import { type RunningWorker, startWorker } from '#inference/worker';
 import { createLogger } from '#src/log';
 import { JobQueue } from '#src/queue/job-queue';
-import { FolderStorage } from '#src/storage/folder-storage';
+import { queueStorage } from '#test/support/queue-storage';
 import { randomPack } from '#test/support/random-pack';
 import { startTestRedis, type TestRedis } from '#test/support/redis';
 import { makeRequest } from '#test/support/requests';
@@ -49,13 +49,7 @@ beforeAll(async () => {
   queue = new JobQueue(server.access, { activeJobs: 10, keepMilliseconds: KEEP, log });
   worker = await startWorker({
     redis: server.access,
-    storage: await FolderStorage.open({
-      folder: join(pack.folder, 'storage'),
-      maxBytes: 1e9,
-      keepMilliseconds: KEEP,
-      filesInUse: () => queue.filesInUse(),
-      log,
-    }),
+    storage: await queueStorage(join(pack.folder, 'storage'), queue),
     packFolder: join(pack.folder, 'packs', 'mini'),
     packs: ['random'],
     openPack: () => {

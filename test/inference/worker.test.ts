@@ -9,8 +9,9 @@ import { type RunningWorker, startWorker } from '#inference/worker';
 import { createLogger } from '#src/log';
 import { JobQueue } from '#src/queue/job-queue';
 import type { JobEvent } from '#src/queue/snapshot';
-import { FolderStorage } from '#src/storage/folder-storage';
+import type { FolderStorage } from '#src/storage/folder-storage';
 import { fixtureFolder, tone } from '#test/support/media-fixtures';
+import { queueStorage } from '#test/support/queue-storage';
 import { randomPack } from '#test/support/random-pack';
 import { startTestRedis, type TestRedis } from '#test/support/redis';
 import { makeRequest } from '#test/support/requests';
@@ -31,13 +32,7 @@ beforeAll(async () => {
   server = await startTestRedis();
   queue = new JobQueue(server.access, { activeJobs: 10, keepMilliseconds: KEEP, pack: 'random', log });
   await queue.ready();
-  storage = await FolderStorage.open({
-    folder: join(pack.folder, 'storage'),
-    maxBytes: 1e9,
-    keepMilliseconds: KEEP,
-    filesInUse: () => queue.filesInUse(),
-    log,
-  });
+  storage = await queueStorage(join(pack.folder, 'storage'), queue);
   // What a worker that was killed left behind: no process has this number.
   await mkdir(join(pack.folder, 'work', '4194999-left'), { recursive: true });
   worker = await startWorker({

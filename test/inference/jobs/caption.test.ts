@@ -1,19 +1,14 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { captionFor, fitCaption, leftOutNote } from '#inference/jobs/caption';
 import { tidy } from '#inference/language/answer-text';
-import { PackTokenizer } from '#inference/language/tokens';
-import { loadPack } from '#models/packs/read';
-import { randomPack } from '#test/support/random-pack';
+import type { PackTokenizer } from '#inference/language/tokens';
+import { randomTokenizer } from '#test/support/random-pack';
 
-let pack: Awaited<ReturnType<typeof randomPack>>;
 let tokenizer: PackTokenizer;
 
 beforeAll(async () => {
-  pack = await randomPack();
-  const { manifest, tokenizer: path } = await loadPack(pack.packFolder);
-  tokenizer = await PackTokenizer.load(path, manifest.tokenizer);
+  tokenizer = await randomTokenizer();
 });
-afterAll(() => pack?.remove());
 
 const tokens = (text: string) => tokenizer.encode(text).length;
 const within = (room: number) => (text: string) => tidy(text) === text && tokens(text) <= room;

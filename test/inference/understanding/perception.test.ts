@@ -3,6 +3,7 @@ import { decodeAudio } from '#inference/media/audio';
 import { probe } from '#inference/media/probe';
 import type { Device } from '#inference/runtime/device';
 import { floats, Session, takeFloats } from '#inference/runtime/session';
+import { packFingerprint } from '#inference/stack';
 import { FeatureCache } from '#inference/understanding/feature-cache';
 import { type Perceived, Perception } from '#inference/understanding/perception';
 import { chunkWaveform, normaliseWaveform } from '#inference/understanding/waveform';
@@ -38,6 +39,7 @@ const open = (name: GraphName) => Session.load(pack.graph(name), name, device);
 const cache = new FeatureCache(fixtures.path('cache'));
 
 function perception(normalise: boolean): Perception {
+  const manifest = { ...pack.manifest, audioEncoder: { ...pack.manifest.audioEncoder, normalise } };
   const nothing = { size: 1, mean: [0, 0, 0], deviation: [1, 1, 1] };
   return new Perception(
     {
@@ -48,8 +50,8 @@ function perception(normalise: boolean): Perception {
       injection: () => open('injection'),
     },
     {
-      ...{ dim: pack.manifest.language.dim, fingerprint: 'random', image: nothing },
-      ...{ audio: { ...pack.manifest.audioEncoder, normalise }, video: { ...nothing, frames: 1 } },
+      ...{ dim: pack.manifest.language.dim, fingerprint: packFingerprint(manifest), image: nothing },
+      ...{ audio: manifest.audioEncoder, video: { ...nothing, frames: 1 } },
     },
     cache,
   );

@@ -21,7 +21,8 @@ import { OPEN_POLICY } from '#src/policy/policy';
 import { consumeJobs, type JobConsumer, type JobHandler } from '#src/queue/consume';
 import { JobQueue } from '#src/queue/job-queue';
 import type { RedisAccess } from '#src/redis/access';
-import { FolderStorage } from '#src/storage/folder-storage';
+import type { FolderStorage } from '#src/storage/folder-storage';
+import { queueStorage } from '#test/support/queue-storage';
 
 const log = createLogger('silent');
 const KEEP = 3600_000;
@@ -135,13 +136,7 @@ export class Rig {
     };
     const queue = new JobQueue(redis, { ...limits, keepMilliseconds: KEEP, log });
     await queue.ready();
-    const storage = await FolderStorage.open({
-      folder: join(folder, 'storage'),
-      maxBytes: 1e9,
-      keepMilliseconds: KEEP,
-      filesInUse: () => queue.filesInUse(),
-      log,
-    });
+    const storage = await queueStorage(join(folder, 'storage'), queue);
     const intake = new Intake({
       queue,
       storage,
