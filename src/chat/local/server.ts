@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import multipart from '@fastify/multipart';
 import staticFiles from '@fastify/static';
 import { type FastifyInstance, fastify } from 'fastify';
-import { MumuError } from '#contracts/errors';
 import { MAX_FILES, type ServerContext } from '#src/chat/local/context';
 import { installErrors } from '#src/chat/local/errors';
 import { installEvents } from '#src/chat/local/events';
@@ -10,6 +9,7 @@ import { installFiles } from '#src/chat/local/files';
 import { installOverview } from '#src/chat/local/overview';
 import { installRequests } from '#src/chat/local/requests';
 import { installSecurity } from '#src/chat/local/security';
+import { type ListenSettings, listenFailure } from '#src/http/listen-failure';
 
 /** The local page and its HTTP interface (docs/http.md); not listening yet. */
 export async function createServer(context: ServerContext): Promise<FastifyInstance> {
@@ -67,27 +67,12 @@ export async function listen(
   app: FastifyInstance,
   host: string,
   port: number,
-  /** Where the two are set, for the sentences. */
-  settings = { port: '--port or MUMU_PORT', host: 'MUMU_HOST' },
+  settings: ListenSettings = { port: '--port or MUMU_PORT', host: 'MUMU_HOST' },
 ): Promise<number> {
   try {
     await app.listen({ host, port });
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EADDRINUSE') {
-      const message = `Port ${port} is taken: stop what uses it, or choose another with ${settings.port}.`;
-      throw new MumuError('invalid_input', message, { cause: error });
-    }
-    if (code === 'EACCES') {
-      throw new MumuError('invalid_input', `Port ${port} is not allowed: choose one above 1023.`, {
-        cause: error,
-      });
-    }
-    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
-      const message = `${host} is no address of this machine: set ${settings.host} to one.`;
-      throw new MumuError('invalid_input', message, { cause: error });
-    }
-    throw error;
+    throw listenFailure(error, host, port, settings);
   }
   const address = app.server.address();
   return typeof address === 'object' && address !== null ? address.port : port;

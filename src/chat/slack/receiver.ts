@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type App, HTTPReceiver, type Receiver, type ReceiverEvent, SocketModeReceiver } from '@slack/bolt';
 import { MumuError } from '#contracts/errors';
 import { clientOptions, quietLogger, type SlackConfig } from '#src/chat/slack/web';
+import { listenFailure } from '#src/http/listen-failure';
 import type { Logger } from '#src/log';
 
 /** Slack waits three seconds for a receipt; an event that is not written down by then is confirmed anyway. */
@@ -90,7 +91,7 @@ function http(config: SlackConfig, signingSecret: string, log: Logger): Connecti
     async start(app) {
       const { host } = config;
       const server = await app.start({ host, port: config.port }).catch((error: unknown) => {
-        throw listenFailure(error, host, config.port);
+        throw listenFailure(error, host, config.port, SETTINGS);
       });
       const address = server.address();
       port = typeof address === 'object' && address !== null ? address.port : config.port;
@@ -102,26 +103,11 @@ function http(config: SlackConfig, signingSecret: string, log: Logger): Connecti
   };
 }
 
-/** What is wrong with an address to listen at: nothing that passes by itself, so it ends the start. */
-function listenFailure(error: unknown, host: string, port: number): unknown {
-  const { code } = error as NodeJS.ErrnoException;
-  const message = sentenceOf(code, host, port);
-  return message === undefined ? error : new MumuError('invalid_input', message, { cause: error });
-}
-
-function sentenceOf(code: string | undefined, host: string, port: number): string | undefined {
-  switch (code) {
-    case 'EADDRINUSE':
-      return `Port ${port} of ${host} is taken: stop what uses it, or choose another with MUMU_SLACK_PORT (or MUMU_SLACK_HOST).`;
-    case 'EACCES':
-      return `Port ${port} of ${host} is not allowed: choose one above 1023 with MUMU_SLACK_PORT (or another MUMU_SLACK_HOST).`;
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-      return `${host} is no address of this machine: set MUMU_SLACK_HOST to one, beside MUMU_SLACK_PORT ${port}.`;
-    default:
-      return undefined;
-  }
-}
+/** Where the address is set; its two halves go together. */
+const SETTINGS = {
+  port: 'MUMU_SLACK_PORT (or MUMU_SLACK_HOST)',
+  host: 'MUMU_SLACK_HOST (beside MUMU_SLACK_PORT)',
+};
 
 /**
  * Bolt refuses requests that are too old. A recorded request that claims to be from the future would be taken again
